@@ -1,0 +1,243 @@
+#pragma once
+// Header-only help for plugins in C++: write a struct with capabilities() and forward(), end the file with
+// DROPCHECK_PLUGIN(YourStruct). Exceptions become error texts; nothing crosses the C boundary.
+//
+//   struct MyKernel : dropcheck::plugin::Kernel {
+//     MyKernel() { name = "my-kernel"; version = "1.0"; ops = "dropout"; dtypes = "f32"; }
+//     void forward(const dropcheck::plugin::Call& call, dropcheck::plugin::Result&) override {
+//       const auto x = call.input("x").dense<float>();
+//       const auto y = call.output("y").dense<float>();
+//       my_kernel(x.data(), y.data(), x.size(), call.p(), call.seed(), call.train());
+//     }
+//   };
+//   DROPCHECK_PLUGIN(MyKernel)
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <new>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "harness/abi/dropcheck_plugin.h"
+
+namespace dropcheck::plugin {
+
+/// Throw one of these from a kernel; any other exception counts as DROPCHECK_FAILED.
+struct Unsupported : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+struct InvalidArgument : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A tensor lent by the host.
+class Tensor {
+ public:
+  explicit Tensor(const DLTensor* tensor) : tensor_(tensor) {}
+  std::span<const std::int64_t> shape() const {
+    return {tensor_->shape, static_cast<std::size_t>(tensor_->ndim)};
+  }
+  /// In elements.
+  std::span<const std::int64_t> strides() const {
+    return {tensor_->strides, static_cast<std::size_t>(tensor_->ndim)};
+  }
+  DLDataType dtype() const { return tensor_->dtype; }
+  void* data() const { return static_cast<char*>(tensor_->data) + tensor_->byte_offset; }
+  std::size_t count() const {
+    std::size_t n = 1;
+    for (const std::int64_t extent : shape()) n *= static_cast<std::size_t>(extent);
+    return n;
+  }
+  bool is_contiguous() const {
+    std::int64_t step = 1;
+    for (int d = tensor_->ndim; d-- > 0;) {
+      if (tensor_->shape[d] != 1 && tensor_->strides[d] != step) return false;
+      step *= tensor_->shape[d];
+    }
+    return true;
+  }
+  /// The elements of a contiguous tensor of this type; throws Unsupported for another size or layout.
+  template <typename T>
+  std::span<T> dense() const {
+    if (tensor_->dtype.bits != 8 * sizeof(T)) throw Unsupported("dtype of another size");
+    if (!is_contiguous()) throw Unsupported("only contiguous tensors");
+    return {static_cast<T*>(data()), count()};
+  }
+
+ private:
+  const DLTensor* tensor_;
+};
+
+class Call {
+ public:
+  explicit Call(const dropcheck_call* call) : call_(call) {}
+  std::string_view op() const { return call_->op; }
+  double p() const { return call_->p; }
+  bool train() const { return call_->train != 0; }
+  bool in_place() const { return call_->in_place != 0; }
+  std::optional<std::uint64_t> seed() const {
+    return call_->has_seed != 0 ? std::optional(call_->seed) : std::nullopt;
+  }
+  std::uint64_t offset() const { return call_->offset; }
+  /// JSON object as text.
+  std::string_view attributes() const { return call_->attributes; }
+  bool wants(std::uint32_t what) const { return (call_->want & what) != 0; }
+  double constant_input() const { return call_->constant_input; }
+  /// Throws InvalidArgument when the call has no tensor of that name.
+  Tensor input(std::string_view name) const { return find(call_->inputs, call_->input_count, name); }
+  Tensor output(std::string_view name) const { return find(call_->outputs, call_->output_count, name); }
+  /// "y", or "x" for a call in place.
+  Tensor destination() const { return in_place() ? input("x") : output("y"); }
+
+ private:
+  static Tensor find(const dropcheck_named_tensor* tensors, std::uint32_t count, std::string_view name) {
+    for (std::uint32_t i = 0; i < count; ++i)
+      if (name == tensors[i].name) return Tensor(tensors[i].tensor);
+    throw InvalidArgument("the call has no tensor named " + std::string(name));
+  }
+  const dropcheck_call* call_;
+};
+
+class Result {
+ public:
+  explicit Result(dropcheck_result* result) : result_(result) {}
+  void shape(std::span<const std::int64_t> shape) {
+    if (shape.size() > DROPCHECK_MAX_RANK) throw Unsupported("more than 8 dimensions");
+    result_->produced_ndim = static_cast<std::int32_t>(shape.size());
+    for (std::size_t d = 0; d < shape.size(); ++d) result_->produced_shape[d] = shape[d];
+  }
+  /// In elements, one a dimension of the shape given before.
+  void strides(std::span<const std::int64_t> strides) {
+    result_->has_produced_strides = 1;
+    for (std::size_t d = 0; d < strides.size() && d < DROPCHECK_MAX_RANK; ++d)
+      result_->produced_strides[d] = strides[d];
+  }
+  void dtype(DLDataType dtype) { result_->produced_dtype = dtype; }
+  void aliases_input(bool yes) { result_->aliases_input = yes ? 1 : 0; }
+  void version_delta(std::int64_t delta) { result_->version_delta = delta; }
+  void rng_words(std::int64_t words) { result_->rng_words = words; }
+  void effective_p(double p) { result_->effective_p = p; }
+  void saved(std::uint64_t token) { result_->saved = token; }
+  void warning(std::string_view text) {
+    const std::size_t used = ::strnlen(result_->warnings, sizeof result_->warnings);
+    std::snprintf(result_->warnings + used, sizeof result_->warnings - used, "%s%.*s", used > 0 ? "\n" : "",
+                  static_cast<int>(text.size()), text.data());
+  }
+
+ private:
+  dropcheck_result* result_;
+};
+
+/// Base of a kernel: fill the fields in the constructor. An optional constructor argument takes the config
+/// JSON.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual void forward(const Call& call, Result& result) = 0;
+  virtual void backward(std::uint64_t /*saved*/, const Call&, Result&) { throw Unsupported("no backward"); }
+  virtual void release(std::uint64_t /*saved*/) {}
+
+  std::string name, version, library, device = "cpu";
+  std::string ops = "dropout", dtypes = "f32", layouts = "contiguous";
+  std::string seed_semantics = "stateful", offset_unit, exact_stream, notes;
+  std::uint32_t seed_bits = 64;
+  std::uint32_t features = 0;
+};
+
+/// The C functions of a kernel type; use DROPCHECK_PLUGIN.
+template <typename K>
+struct Table {
+  template <typename Body>
+  static int fenced(char* error, std::size_t bytes, Body&& body) noexcept {
+    const auto report = [&](const char* text, int status) {
+      if (error != nullptr && bytes > 0) std::snprintf(error, bytes, "%s", text);
+      return status;
+    };
+    try {
+      body();
+      return DROPCHECK_OK;
+    } catch (const Unsupported& e) {
+      return report(e.what(), DROPCHECK_UNSUPPORTED);
+    } catch (const InvalidArgument& e) {
+      return report(e.what(), DROPCHECK_INVALID_ARGUMENT);
+    } catch (const std::bad_alloc&) {
+      return report("out of memory", DROPCHECK_OUT_OF_MEMORY);
+    } catch (const std::exception& e) {
+      return report(e.what(), DROPCHECK_FAILED);
+    } catch (...) {
+      return report("an exception of unknown type", DROPCHECK_FAILED);
+    }
+  }
+
+  static int open(const char* config, void** context, char* error, std::size_t bytes) noexcept {
+    return fenced(error, bytes, [&] {
+      if constexpr (std::is_constructible_v<K, std::string_view>) *context = new K(std::string_view(config));
+      else *context = new K();
+    });
+  }
+  static void close(void* context) noexcept { delete static_cast<K*>(context); }
+  static int capabilities(void* context, dropcheck_capabilities* out) noexcept {
+    const K& k = *static_cast<K*>(context);
+    const auto text = [](const std::string& s) { return s.empty() ? nullptr : s.c_str(); };
+    out->name = k.name.c_str();
+    out->version = k.version.c_str();
+    out->library = text(k.library);
+    out->device = k.device.c_str();
+    out->ops = k.ops.c_str();
+    out->dtypes = k.dtypes.c_str();
+    out->layouts = k.layouts.c_str();
+    out->seed_semantics = k.seed_semantics.c_str();
+    out->seed_bits = k.seed_bits;
+    out->offset_unit = text(k.offset_unit);
+    out->exact_stream = text(k.exact_stream);
+    out->notes = text(k.notes);
+    out->features = k.features;
+    return DROPCHECK_OK;
+  }
+  static int forward(void* context, const dropcheck_call* call, dropcheck_result* result) noexcept {
+    return fenced(result->error, sizeof result->error, [&] {
+      Result r(result);
+      static_cast<K*>(context)->forward(Call(call), r);
+    });
+  }
+  static int backward(void* context, std::uint64_t saved, const dropcheck_call* call,
+                      dropcheck_result* result) noexcept {
+    return fenced(result->error, sizeof result->error, [&] {
+      Result r(result);
+      static_cast<K*>(context)->backward(saved, Call(call), r);
+    });
+  }
+  static void release(void* context, std::uint64_t saved) noexcept {
+    fenced(nullptr, 0, [&] { static_cast<K*>(context)->release(saved); });
+  }
+  static const dropcheck_plugin* get(std::uint32_t host_major) noexcept {
+    static const dropcheck_plugin table = [] {
+      dropcheck_plugin t{};
+      t.struct_size = sizeof t;
+      t.abi_major = DROPCHECK_ABI_MAJOR;
+      t.abi_minor = DROPCHECK_ABI_MINOR;
+      t.open = open;
+      t.close = close;
+      t.capabilities = capabilities;
+      t.forward = forward;
+      t.backward = backward;
+      t.release = release;
+      return t;
+    }();
+    return host_major == DROPCHECK_ABI_MAJOR ? &table : nullptr;
+  }
+};
+
+}  // namespace dropcheck::plugin
+
+#define DROPCHECK_PLUGIN(KernelType)                                                                     \
+  extern "C" const dropcheck_plugin* dropcheck_get_plugin(std::uint32_t host_abi_major, std::uint32_t) { \
+    return ::dropcheck::plugin::Table<KernelType>::get(host_abi_major);                                  \
+  }

@@ -1,0 +1,69 @@
+#include "harness/core/backend.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dropcheck {
+namespace {
+
+template <typename Range, typename Value>
+bool contains(const Range& range, const Value& value) {
+  return std::find(range.begin(), range.end(), value) != range.end();
+}
+
+}  // namespace
+
+std::string_view to_string(SeedSemantics semantics) {
+  switch (semantics) {
+    case SeedSemantics::per_call: return "per_call";
+    case SeedSemantics::stateful: return "stateful";
+    case SeedSemantics::fixed: return "fixed";
+    case SeedSemantics::none: return "none";
+  }
+  return "none";
+}
+
+std::optional<SeedSemantics> seed_semantics_from(std::string_view name) {
+  for (const auto s :
+       {SeedSemantics::per_call, SeedSemantics::stateful, SeedSemantics::fixed, SeedSemantics::none})
+    if (to_string(s) == name) return s;
+  return std::nullopt;
+}
+
+std::string_view to_string(Feature feature) {
+  switch (feature) {
+    case Feature::backward: return "backward";
+    case Feature::in_place: return "in_place";
+    case Feature::seeds: return "seeds";
+    case Feature::continues_stream: return "calls that continue a stream";
+    case Feature::threads: return "threads";
+    case Feature::mask_output: return "mask_output";
+  }
+  return "unknown";
+}
+
+std::optional<std::string> missing_capability(const Capabilities& c, const Problem& problem) {
+  if (!contains(c.ops, problem.op)) return fmt::format("op {}", to_string(problem.op));
+  if (!contains(c.dtypes, problem.dtype)) return fmt::format("dtype {}", to_string(problem.dtype));
+  if (!contains(c.layouts, problem.layout)) return fmt::format("layout {}", to_string(problem.layout));
+  if (problem.in_place && !c.in_place) return "in_place";
+  if (problem.threads != 0 && !c.threads) return "threads";
+  if (problem.offset != 0 && c.offset_unit.empty()) return "RNG offsets";
+  return std::nullopt;
+}
+
+bool has_feature(const Capabilities& c, Feature feature) {
+  switch (feature) {
+    case Feature::backward: return c.backward;
+    case Feature::in_place: return c.in_place;
+    case Feature::seeds:
+      return c.seed_semantics == SeedSemantics::stateful || c.seed_semantics == SeedSemantics::per_call;
+    case Feature::continues_stream: return c.seed_semantics != SeedSemantics::per_call;
+    case Feature::threads: return c.threads;
+    case Feature::mask_output: return c.mask_output;
+  }
+  return false;
+}
+
+}  // namespace dropcheck

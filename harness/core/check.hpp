@@ -1,0 +1,104 @@
+#pragma once
+// A check judges the records of samples. It does not know whom it judges.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/core/sample.hpp"
+#include "harness/core/statistic.hpp"
+#include "harness/core/verdict.hpp"
+
+namespace dropcheck {
+
+enum class Level : std::uint8_t { required, recommended };
+
+struct CheckInfo {
+  std::string id;  // suite.name
+  Level level = Level::required;
+  std::string title;                    // a few words for tables
+  std::string catches;                  // the defects it would catch
+  std::string cannot_see;               // what it is blind to
+  std::vector<std::string> statistics;  // ids of the catalogue; empty for exact checks
+  double weight = 0;  // share of the false-alarm budget over the whole profile; 0 for exact checks
+  std::vector<std::string> protocols;  // samples that it subscribes to
+  std::vector<Feature> needs;
+
+  std::string suite() const { return id.substr(0, id.find('.')); }
+};
+
+/// Why a planned sample carries a check or does not.
+struct Applicability {
+  bool applies = false;
+  std::string left_out;  // the rule that fails at the planned size, where the check would otherwise apply
+
+  static Applicability yes() { return {true, {}}; }
+  static Applicability no() { return {}; }
+  static Applicability rule_fails(std::string rule) { return {false, std::move(rule)}; }
+};
+
+struct JudgeContext {
+  SampleInfo sample;
+  double alpha = 0;           // of each sub-hypothesis; 0 for exact checks
+  std::uint64_t pit_key = 0;  // key of randomised p-values
+  const Capabilities* capabilities = nullptr;
+};
+
+struct Judgement {
+  Verdict verdict = Verdict::pass;
+  std::uint64_t comparisons = 0;  // a check that compared nothing cannot pass
+  std::string message;            // a sentence that needs no source to be understood
+  std::vector<Statistic> statistics;
+};
+
+/// Runs one exact check on one problem, for property checks. Implemented by the runner.
+class Explorer {
+ public:
+  virtual ~Explorer() = default;
+  virtual std::uint64_t seed() const = 0;
+  virtual const Capabilities& capabilities() const = 0;
+  /// Judges `check` on `problem`; absent when the check does not apply or the backend lacks something.
+  virtual std::optional<Judgement> try_check(const std::string& check_id, const Problem& problem) = 0;
+  /// Exact checks of a suite, by id, in catalogue order.
+  virtual std::vector<std::string> exact_checks(const std::string& suite) const = 0;
+  /// True once the run is to stop; exploration ends early.
+  virtual bool stopping() const = 0;
+};
+
+/// What an exploration found. `problem` is the shrunk counter-example, `check_id` the exact check that it
+/// breaks.
+struct Exploration {
+  Judgement judgement;
+  std::optional<Problem> problem;
+  std::string check_id;
+};
+
+class Check {
+ public:
+  explicit Check(CheckInfo info) : info_(std::move(info)) {}
+  virtual ~Check() = default;
+  const CheckInfo& info() const { return info_; }
+  bool is_exact() const { return info_.weight == 0; }
+
+  virtual Applicability applies(const SampleInfo& sample) const = 0;
+  /// Null hypotheses tested on one sample; each gets the same share.
+  virtual unsigned hypotheses(const SampleInfo&) const { return is_exact() ? 0 : 1; }
+  /// What a pass on this sample would have caught, before any data exist.
+  virtual std::optional<MinimumDetectableEffect> detectable(const SampleInfo&, double /*alpha*/) const {
+    return std::nullopt;
+  }
+  virtual std::unique_ptr<Observer> observer(const SampleInfo& sample) const = 0;
+  virtual Judgement judge(const Observer& seen, const JudgeContext& context) const = 0;
+  /// Property checks only: drives random problems instead of observing a planned sample.
+  virtual std::optional<Exploration> explore(Explorer&) const { return std::nullopt; }
+
+ private:
+  CheckInfo info_;
+};
+
+/// Power that minimum detectable effects are stated for.
+inline constexpr double kPower = 1 - 1e-6;
+inline constexpr double kBeta = 1e-6;
+
+}  // namespace dropcheck

@@ -1,0 +1,46 @@
+#pragma once
+// A tensor in memory that is poisoned before a call and guarded around it: an element that was never written,
+// or a byte outside the tensor that was, is found afterwards.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "harness/core/memory.hpp"
+#include "harness/core/tensor.hpp"
+
+namespace dropcheck {
+
+// All bits set is a NaN in every floating dtype whose payload no arithmetic produces, and no boolean.
+inline constexpr std::byte kPoison{0xFF};
+inline constexpr std::byte kGuard{0xCA};
+inline constexpr std::size_t kGuardBytes = kMemoryAlignment;
+
+class GuardedTensor {
+ public:
+  /// Bytes that `memory` must have for this problem's tensor.
+  static std::size_t bytes_needed(const Problem& problem, bool is_output);
+
+  /// Lays the tensor out in `memory`, which it then owns, and sets the guards.
+  GuardedTensor(std::unique_ptr<Memory> memory, const Problem& problem, bool is_output);
+
+  const TensorView& view() const { return view_; }
+  Memory& memory() { return *memory_; }
+  /// Bytes from the start of the memory to the first element.
+  std::size_t byte_offset() const { return static_cast<std::size_t>(view_.data - memory_->data()); }
+
+  /// Overwrites all elements and the gaps between them.
+  void poison();
+  /// What a backend did wrong to this memory since the last poison(), as one sentence that begins with
+  /// `name`; absent when nothing. With expect_written every element must differ from the poison.
+  std::optional<std::string> fault(std::string_view name, bool expect_written) const;
+
+ private:
+  std::unique_ptr<Memory> memory_;
+  TensorView view_;
+  std::byte* body_;         // first byte that may lie in the tensor
+  std::size_t body_bytes_;  // elements and the gaps between them
+  bool has_gaps_;
+};
+
+}  // namespace dropcheck

@@ -1,0 +1,57 @@
+#pragma once
+// The one place where the run learns which backends, protocols, checks and profiles exist. `tools` fills it.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/core/check.hpp"
+
+namespace dropcheck {
+
+struct BackendOptions {
+  bool in_process = false;                     // load plugins here instead of in a worker
+  std::chrono::milliseconds deadline{60'000};  // of one call to a worker
+};
+
+struct BackendFamily {
+  std::string name;     // what stands before ':' in a backend name
+  std::string usage;    // e.g. "plugin:PATH[?CONFIG]"
+  std::string summary;  // one sentence
+  bool takes_argument = false;
+  /// `argument` is what stands after the first ':'.
+  std::function<Expected<std::unique_ptr<Backend>>(const std::string& argument, const BackendOptions&)> open;
+};
+
+class Registry {
+ public:
+  void add_backend(BackendFamily family);
+  void add_protocol(Protocol protocol);
+  void add_check(std::unique_ptr<Check> check);
+  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, '#' begins a comment.
+  void add_profile(std::string name, std::string_view text);
+
+  const std::vector<BackendFamily>& backends() const { return backends_; }
+  const std::vector<Protocol>& protocols() const { return protocols_; }
+  const std::vector<std::unique_ptr<Check>>& checks() const { return checks_; }
+  std::vector<std::string> profiles() const;
+
+  const Protocol* protocol(std::string_view id) const;
+  const Check* check(std::string_view id) const;
+  Expected<std::string_view> profile(std::string_view name) const;
+
+  /// Looks the family up without opening anything. Unknown names are usage errors that list what is known.
+  Expected<const BackendFamily*> family(std::string_view spec) const;
+  Expected<std::unique_ptr<Backend>> open(std::string_view spec, const BackendOptions& options) const;
+
+ private:
+  std::vector<BackendFamily> backends_;
+  std::vector<Protocol> protocols_;
+  std::vector<std::unique_ptr<Check>> checks_;
+  std::vector<std::pair<std::string, std::string>> profiles_;
+};
+
+}  // namespace dropcheck

@@ -1,0 +1,82 @@
+#pragma once
+// Everything a report may say about one run. Reports print these numbers and compute none.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/core/check.hpp"
+
+namespace dropcheck {
+
+inline constexpr std::string_view kSchemaName = "dropcheck.results";
+inline constexpr int kSchemaMajor = 1;
+inline constexpr int kSchemaMinor = 0;
+
+struct BackendRecord {
+  std::string spec;           // as given on the command line
+  Capabilities capabilities;  // empty name when it could not be opened
+  std::string open_error;     // empty when it could
+};
+
+/// One line of the catalogue, so that a report needs nothing but the results.
+struct CheckRecord {
+  std::string id;
+  std::string level;
+  std::string title;
+  std::string catches;
+  std::string cannot_see;
+};
+
+struct RunHeader {
+  std::string tool_version;
+  std::string plan_hash;
+  std::uint64_t master_seed = 0;
+  std::string dialect;
+  std::string profile;  // "case" when --case stands outside the profile
+  double alpha = 0;     // per backend
+  std::string filters;  // what --suite, --check and --case left, as text; empty for the whole profile
+  std::vector<BackendRecord> backends;
+  std::vector<CheckRecord> checks;
+};
+
+struct StageRecord {
+  unsigned stage = 1;
+  std::uint64_t mask_entries = 0;
+  std::string outcome;  // verdict of that stage
+};
+
+struct ResultRecord {
+  std::string backend;  // spec
+  std::string check;
+  std::string level;
+  std::string problem;  // canonical descriptor
+  std::string protocol;
+  Verdict verdict = Verdict::error;
+  std::uint64_t comparisons = 0;
+  std::vector<Statistic> statistics;
+  std::vector<StageRecord> stages;
+  std::string message;
+  std::string repro;    // for every verdict but pass
+  std::string missing;  // capability, for unsupported
+  std::string reason;   // of an expected failure
+};
+
+struct Footer {
+  Verdict verdict = Verdict::error;
+  std::vector<std::pair<std::string, std::uint64_t>> counts;  // by verdict name
+  int exit_code = 3;
+  bool complete = false;
+};
+
+/// Facts about the machine; the only part that may differ between two equal runs.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+struct RunRecord {
+  RunHeader header;
+  std::vector<ResultRecord> results;
+  Environment environment;
+  Footer footer;
+};
+
+}  // namespace dropcheck

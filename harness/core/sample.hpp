@@ -1,0 +1,93 @@
+#pragma once
+// A sample is planned once per problem and protocol: a fixed list of blocks, each "reseed, then the steps in
+// order". It does not depend on threads, checks or backend. Checks never call a backend: they observe the
+// records of a sample.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/core/backend.hpp"
+#include "harness/core/mask_bits.hpp"
+
+namespace dropcheck {
+
+/// What a tensor handed to a backend holds. Integers are exact in every dtype; none of them is 0. The alpha
+/// operators get the absolute value, so that a kept output is positive and a dropped one negative.
+enum class Input : std::uint8_t {
+  ones,
+  random_integers,  // -127..127 without 0
+  alternating,      // +64, -64, ...
+  ramp,             // 1..127 rising along the tensor
+  spikes,           // mostly 1, one in 1021 is 127
+  random_reals,     // both signs, all significand bits in use, 1/16 <= |x| < 16
+  with_zeros,       // random_reals with +0, -0 and the smallest normal and subnormal values strewn in
+};
+
+/// One request to the backend inside a block.
+struct Step {
+  Problem problem;                    // may carry a p that no valid problem has
+  std::optional<unsigned> seed_slot;  // reseed with the block's seed of this number; absent: continue
+  Input input = Input::ones;
+  std::optional<Input> upstream;  // also ask for the gradient, with this as dy
+  bool want_mask = false;         // where the backend can return one
+  bool expect_error = false;      // a refusal is an outcome here, not a fault
+};
+
+/// What a plan fixes about a sample.
+struct SampleInfo {
+  std::string protocol;
+  Problem problem;
+  std::uint64_t blocks = 1;
+  std::uint32_t calls = 1;  // of a block, for protocols that have a choice
+
+  /// Mask entries in all blocks (elements, or channels for operators that drop channels).
+  std::uint64_t mask_entries() const {
+    return blocks * calls * static_cast<std::uint64_t>(mask_count(problem));
+  }
+  std::uint64_t elements() const {
+    return blocks * calls * static_cast<std::uint64_t>(element_count(problem.shape));
+  }
+};
+
+/// How a sample talks to a backend.
+struct Protocol {
+  std::string id;
+  std::string summary;          // one sentence for `plan` and `list`
+  std::uint32_t default_calls;  // where neither profile nor problem says
+  std::function<std::vector<Step>(const SampleInfo&, std::uint64_t block)> steps;
+  std::vector<Feature> needs;
+  bool streaming = false;  // large: records are seen one at a time and inputs are not kept for comparison
+};
+
+/// What one step brought. Everything is borrowed and valid only during the call that hands it over.
+struct StepRecord {
+  std::uint64_t block = 0;
+  std::size_t index = 0;  // of the step in its block
+  const Step* step = nullptr;
+  std::optional<std::uint64_t> seed;
+  const Expected<Observation>* observation = nullptr;
+  std::span<const std::byte> x;           // elements handed over, dense, in logical order
+  std::span<const std::int8_t> integers;  // the same as numbers; empty for inputs that are not integers
+  TensorView y;                           // the result (in place: x's memory)
+  TensorView mask;                        // data is null when not asked for
+  std::span<const std::byte> dy;          // dense, logical order
+  TensorView dx;                          // data is null when no gradient was asked for
+  const MaskBits* dropped =
+      nullptr;  // read off y; absent where that says nothing (eval mode, an error, zeros in x)
+};
+
+/// The sufficient statistics of one check on one block. Observers of a sample are merged in block order.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void observe(const StepRecord& record) = 0;
+  /// Adds what `later`, an observer of the same type on later blocks, has seen.
+  virtual void merge(const Observer& later) = 0;
+};
+
+}  // namespace dropcheck

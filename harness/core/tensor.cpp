@@ -1,0 +1,82 @@
+#include "harness/core/tensor.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace dropcheck {
+namespace {
+
+/// Strides of dense memory whose dimensions are nested in `order`, outermost first.
+std::vector<std::int64_t> dense_strides(const std::vector<std::int64_t>& shape,
+                                        const std::vector<std::size_t>& order) {
+  std::vector<std::int64_t> strides(shape.size(), 1);
+  std::int64_t step = 1;
+  for (std::size_t i = order.size(); i-- > 0;) {
+    strides[order[i]] = step;
+    step *= std::max<std::int64_t>(shape[order[i]], 1);
+  }
+  return strides;
+}
+
+}  // namespace
+
+TensorGeometry geometry_of(const Problem& problem, bool is_output) {
+  const std::size_t rank = problem.shape.size();
+  std::vector<std::size_t> order(rank);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  TensorGeometry g;
+  const bool channels_innermost =
+      problem.layout == Layout::channels_last || problem.layout == Layout::channels_last_3d;
+  if (channels_innermost && rank >= 3) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  if (problem.layout == Layout::transposed && rank >= 2) std::swap(order[rank - 1], order[rank - 2]);
+  g.strides = dense_strides(problem.shape, order);
+  if (problem.layout == Layout::strided)
+    for (std::int64_t& stride : g.strides) stride *= 2;
+  if (problem.layout == Layout::shifted) g.first = 1;
+  if (problem.layout == Layout::expanded && !is_output && rank >= 1) g.strides[0] = 0;
+  if (element_count(problem.shape) > 0) {
+    g.span = 1;
+    for (std::size_t d = 0; d < rank; ++d) g.span += (problem.shape[d] - 1) * g.strides[d];
+  }
+  return g;
+}
+
+bool TensorView::is_contiguous() const {
+  std::int64_t step = 1;
+  for (std::size_t d = shape.size(); d-- > 0;) {
+    if (shape[d] != 1 && strides[d] != step) return false;
+    step *= shape[d];
+  }
+  return true;
+}
+
+void gather(const TensorView& tensor, std::byte* out) {
+  const std::size_t size = tensor.element_size();
+  if (tensor.is_contiguous()) {
+    if (tensor.count() > 0) std::memcpy(out, tensor.data, static_cast<std::size_t>(tensor.count()) * size);
+    return;
+  }
+  const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
+  const std::int64_t step = tensor.strides.empty() ? 1 : tensor.strides.back();
+  for_each_row(tensor, [&](const std::byte* in) {
+    for (std::int64_t i = 0; i < row; ++i, out += size)
+      std::memcpy(out, in + i * step * static_cast<std::int64_t>(size), size);
+  });
+}
+
+void scatter(const std::byte* in, const TensorView& tensor) {
+  const std::size_t size = tensor.element_size();
+  if (tensor.is_contiguous()) {
+    if (tensor.count() > 0) std::memcpy(tensor.data, in, static_cast<std::size_t>(tensor.count()) * size);
+    return;
+  }
+  const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
+  const std::int64_t step = tensor.strides.empty() ? 1 : tensor.strides.back();
+  for_each_row(tensor, [&](std::byte* out) {
+    for (std::int64_t i = 0; i < row; ++i, in += size)
+      std::memcpy(out + i * step * static_cast<std::int64_t>(size), in, size);
+  });
+}
+
+}  // namespace dropcheck

@@ -1,0 +1,217 @@
+#include "harness/run/block_executor.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "harness/core/descriptor.hpp"
+#include "harness/core/hash.hpp"
+
+namespace dropcheck {
+namespace {
+
+/// What a tensor's memory depends on: shape, dtype, layout, and for inputs whether the operator is an alpha
+/// one.
+Problem geometry_key(const Problem& problem) {
+  Problem key;
+  key.op = is_alpha(problem.op) ? Op::alpha_dropout : Op::dropout;
+  key.p = 0;
+  key.dtype = problem.dtype;
+  key.shape = problem.shape;
+  key.layout = problem.layout;
+  return key;
+}
+
+Trouble trouble_of(const Error& error, std::string_view what) {
+  if (error.code == ErrorCode::unsupported) return {Verdict::unsupported, error.message};
+  return {Verdict::error,
+          fmt::format("{} did not return a result ({}): {}", what, to_string(error.code), error.message)};
+}
+
+CallTensor lend(GuardedTensor& tensor) { return {&tensor.memory(), tensor.view()}; }
+
+/// True where the output itself tells which elements were dropped.
+bool output_shows_mask(const Step& step) {
+  const Problem& x = step.problem;
+  return x.mode == Mode::train && step.input != Input::with_zeros && is_float(x.dtype) && x.p >= 0 &&
+         x.p <= 1 && !(is_alpha(x.op) && (x.p == 1 || step.input == Input::random_reals));
+}
+
+}  // namespace
+
+Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& problem, bool is_output) {
+  Slot& s = slots_[role];
+  const Problem key = geometry_key(problem);
+  if (s.tensor && s.key == key && s.is_output == is_output) return &s;
+  s.tensor.reset();
+  s.holds.reset();
+  auto memory = backend_.allocate(GuardedTensor::bytes_needed(key, is_output));
+  if (!memory) return memory.error();
+  s.tensor.emplace(std::move(*memory), key, is_output);
+  s.key = key;
+  s.is_output = is_output;
+  return &s;
+}
+
+const InputData& BlockExecutor::input(Role role, Input kind, const Problem& problem) {
+  auto& cached = inputs_[role];
+  const Problem key = geometry_key(problem);
+  if (!cached || cached->kind != kind || cached->key != key)
+    cached = CachedInput{kind, key, make_input(kind, problem)};
+  return cached->data;
+}
+
+Expected<BlockExecutor::Slot*> BlockExecutor::filled(Role role, const Problem& problem, Input kind,
+                                                     bool is_output) {
+  const InputData& data = input(role, kind, problem);
+  auto got = slot(role, problem, is_output);
+  if (!got) return got;
+  Slot& s = **got;
+  if (s.holds != kind) {
+    s.tensor->poison();
+    scatter(data.elements.data(), s.tensor->view());
+    s.holds = kind;
+  }
+  return got;
+}
+
+std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const SampleInfo& sample,
+                                          std::uint64_t block, std::span<const std::uint64_t> seeds,
+                                          const std::function<void(const StepRecord&)>& sink,
+                                          const std::atomic<bool>& stop) {
+  const SeedSemantics semantics = backend_.capabilities().seed_semantics;
+  const std::vector<Step> steps = protocol.steps(sample, block);
+  std::uint64_t current = seeds.empty() ? 0 : seeds[0];
+  unsigned since_reseed = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (stop.load(std::memory_order_relaxed)) return Trouble{Verdict::error, "the run was stopped"};
+    const Step& s = steps[i];
+    StepRecord record;
+    record.block = block;
+    record.index = i;
+    record.step = &s;
+    if (semantics == SeedSemantics::stateful || semantics == SeedSemantics::per_call) {
+      if (s.seed_slot) {
+        DROPCHECK_CHECK(*s.seed_slot < seeds.size());
+        current = seeds[*s.seed_slot];
+        since_reseed = 0;
+        record.seed = current;
+      } else if (semantics ==
+                 SeedSemantics::per_call) {  // no stream to continue: each call gets a seed of its own
+        record.seed = keyed_hash(current, fmt::format("call {}", ++since_reseed));
+      }
+    }
+    if (auto trouble = step(protocol, s, record, sink)) return trouble;
+  }
+  return std::nullopt;
+}
+
+std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step& s, StepRecord& record,
+                                           const std::function<void(const StepRecord&)>& sink) {
+  const Problem& problem = s.problem;
+  // A backend could spoil its input: streaming samples restore it at each block, the others before every
+  // call.
+  if (!protocol.streaming || record.index == 0) slots_[kX].holds.reset();
+  auto x = filled(kX, problem, s.input, problem.in_place);
+  if (!x) return trouble_of(x.error(), "allocation");
+  const InputData& pristine = input(kX, s.input, problem);
+
+  Call call;
+  call.op = problem.op;
+  call.p = problem.p;
+  call.mode = problem.mode;
+  call.in_place = problem.in_place;
+  call.seed = record.seed;
+  call.offset = problem.offset;
+  call.threads = problem.threads;
+  call.save_for_backward = s.upstream.has_value();
+  call.x = lend(*(*x)->tensor);
+  Slot* y = *x;
+  if (!problem.in_place) {
+    auto got = slot(kY, problem, true);
+    if (!got) return trouble_of(got.error(), "allocation");
+    y = *got;
+    y->tensor->poison();
+    call.y = lend(*y->tensor);
+  } else {
+    (*x)->holds.reset();  // about to be overwritten
+  }
+  Slot* mask = nullptr;
+  if (s.want_mask && backend_.capabilities().mask_output) {
+    Problem bytes = problem;
+    bytes.dtype = DType::u8;
+    bytes.layout = Layout::contiguous;
+    auto got = slot(kMask, bytes, true);
+    if (!got) return trouble_of(got.error(), "allocation");
+    mask = *got;
+    mask->tensor->poison();
+    call.mask = lend(*mask->tensor);
+  }
+
+  const Expected<Observation> observation = backend_.forward(call);
+  record.observation = &observation;
+  record.x = pristine.elements;
+  record.integers = pristine.integers;
+  record.y = y->tensor->view();
+  if (!observation) {
+    if (!s.expect_error) return trouble_of(observation.error(), "forward");
+    // A crash or a silent worker is no refusal.
+    const ErrorCode code = observation.error().code;
+    if (code != ErrorCode::invalid_argument && code != ErrorCode::backend_failed &&
+        code != ErrorCode::unsupported)
+      return trouble_of(observation.error(), "forward");
+    if (!problem.in_place)
+      if (auto fault = y->tensor->fault("y", false)) return Trouble{Verdict::fail, *fault};
+    sink(record);
+    return std::nullopt;
+  }
+  const bool must_write = !s.expect_error;
+  if (auto fault = y->tensor->fault(problem.in_place ? "x (in place)" : "y", must_write))
+    return Trouble{Verdict::fail, *fault};
+  if (!problem.in_place) {
+    if (auto fault = (*x)->tensor->fault("x", false)) return Trouble{Verdict::fail, *fault};
+    if (!protocol.streaming) {
+      std::vector<std::byte> now(pristine.elements.size());
+      gather((*x)->tensor->view(), now.data());
+      if (now != pristine.elements)
+        return Trouble{Verdict::fail, "x: the backend changed its input in a call that was not in place"};
+    }
+  }
+  if (mask != nullptr) {
+    if (auto fault = mask->tensor->fault("mask", true)) return Trouble{Verdict::fail, *fault};
+    record.mask = mask->tensor->view();
+  }
+  MaskBits dropped;
+  if (output_shows_mask(s)) {
+    dropped = drop_bits_of_output(problem.op, record.y);
+    record.dropped = &dropped;
+  }
+  if (s.upstream) {
+    auto trouble = gradient(s, observation->saved, record);
+    backend_.release(observation->saved);
+    if (trouble) return trouble;
+  }
+  sink(record);
+  return std::nullopt;
+}
+
+std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, StepRecord& record) {
+  Problem plain = s.problem;  // gradients are dense: an expanded input has a gradient of its full shape
+  if (plain.layout == Layout::expanded) plain.layout = Layout::contiguous;
+  slots_[kDy].holds.reset();
+  auto dy = filled(kDy, plain, *s.upstream, false);
+  if (!dy) return trouble_of(dy.error(), "allocation");
+  auto dx = slot(kDx, plain, true);
+  if (!dx) return trouble_of(dx.error(), "allocation");
+  (*dx)->tensor->poison();
+  BackwardCall call{saved, lend(*(*dy)->tensor), lend(*(*dx)->tensor)};
+  const Expected<Observation> done = backend_.backward(call);
+  if (!done) return trouble_of(done.error(), "backward");
+  if (auto fault = (*dx)->tensor->fault("dx", true)) return Trouble{Verdict::fail, *fault};
+  if (auto fault = (*dy)->tensor->fault("dy", false)) return Trouble{Verdict::fail, *fault};
+  record.dy = input(kDy, *s.upstream, plain).elements;
+  record.dx = (*dx)->tensor->view();
+  return std::nullopt;
+}
+
+}  // namespace dropcheck

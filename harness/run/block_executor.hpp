@@ -1,0 +1,64 @@
+#pragma once
+// Runs the steps of one block on a backend, with poisoned and guarded buffers, and hands each step's record
+// on. What a backend does wrong to memory, or a refusal nobody asked for, ends the block as trouble.
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "harness/core/backend.hpp"
+#include "harness/core/guarded_tensor.hpp"
+#include "harness/core/sample.hpp"
+#include "harness/core/verdict.hpp"
+#include "harness/run/inputs.hpp"
+
+namespace dropcheck {
+
+/// Why a block could not be observed to its end.
+struct Trouble {
+  Verdict verdict = Verdict::error;  // fail (memory misused), error or unsupported
+  std::string message;
+};
+
+class BlockExecutor {
+ public:
+  /// The backend must outlive the executor.
+  explicit BlockExecutor(Backend& backend) : backend_(backend) {}
+
+  /// Seeds are those of the block, by slot. `sink` sees every record in order. When `stop` becomes true the
+  /// block ends early with trouble of verdict error.
+  std::optional<Trouble> run(const Protocol& protocol, const SampleInfo& sample, std::uint64_t block,
+                             std::span<const std::uint64_t> seeds,
+                             const std::function<void(const StepRecord&)>& sink,
+                             const std::atomic<bool>& stop);
+
+ private:
+  struct Slot {  // one cached tensor and what it was made for
+    Problem key;
+    bool is_output = false;
+    std::optional<GuardedTensor> tensor;
+    std::optional<Input> holds;  // input kind that lies in it
+  };
+  enum Role { kX, kY, kMask, kDy, kDx, kRoles };
+
+  Expected<Slot*> slot(Role role, const Problem& problem, bool is_output);
+  Expected<Slot*> filled(Role role, const Problem& problem, Input kind, bool is_output);
+  const InputData& input(Role role, Input kind, const Problem& problem);
+  std::optional<Trouble> step(const Protocol& protocol, const Step& step, StepRecord& record,
+                              const std::function<void(const StepRecord&)>& sink);
+  std::optional<Trouble> gradient(const Step& step, SavedToken saved, StepRecord& record);
+
+  Backend& backend_;
+  std::array<Slot, kRoles> slots_;
+  struct CachedInput {
+    Input kind;
+    Problem key;
+    InputData data;
+  };
+  std::array<std::optional<CachedInput>, kRoles> inputs_;
+};
+
+}  // namespace dropcheck

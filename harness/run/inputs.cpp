@@ -1,0 +1,115 @@
+#include "harness/run/inputs.hpp"
+
+#include <boost/random/mersenne_twister.hpp>
+#include <boost/random/uniform_int_distribution.hpp>
+#include <cmath>
+
+#include "harness/core/element.hpp"
+
+namespace dropcheck {
+namespace {
+
+constexpr std::int64_t kLargest = 127;
+constexpr std::uint64_t kInputKey = 0x64726f70;
+
+bool is_integer_kind(Input kind) { return kind != Input::random_reals && kind != Input::with_zeros; }
+
+std::vector<std::int8_t> integers_of(Input kind, std::size_t n) {
+  std::vector<std::int8_t> values(n, 1);
+  // Boost's distributions give the same numbers on every platform, std's do not.
+  boost::random::mt19937_64 engine(kInputKey + static_cast<std::uint64_t>(kind));
+  switch (kind) {
+    case Input::random_integers: {
+      boost::random::uniform_int_distribution<int> draw(1, 2 * static_cast<int>(kLargest));
+      for (auto& v : values) {
+        const int i = draw(engine);
+        v = static_cast<std::int8_t>(i <= kLargest ? i : static_cast<int>(kLargest) - i);
+      }
+      break;
+    }
+    case Input::alternating:
+      for (std::size_t i = 0; i < n; ++i) values[i] = i % 2 == 0 ? 64 : -64;
+      break;
+    case Input::ramp:
+      for (std::size_t i = 0; i < n; ++i)
+        values[i] = static_cast<std::int8_t>(1 + static_cast<std::int64_t>(i) * (kLargest - 1) /
+                                                     static_cast<std::int64_t>(n));
+      break;
+    case Input::spikes:
+      for (std::size_t i = 0; i < n; i += 1021) values[i] = kLargest;
+      break;
+    default: break;
+  }
+  return values;
+}
+
+/// Both signs, all significand bits, magnitudes from 1/16 to 16.
+double next_real(boost::random::mt19937_64& engine) {
+  const std::uint64_t bits = engine();
+  const double significand = 1.0 + static_cast<double>(bits >> 12) * 0x1p-52;
+  const int exponent = static_cast<int>(bits & 7) - 4;
+  return std::ldexp((bits & 8) != 0 ? -significand : significand, exponent);
+}
+
+double smallest_normal(DType dtype) {
+  switch (dtype) {
+    case DType::f16: return 0x1p-14;
+    case DType::f64: return 0x1p-1022;
+    default: return 0x1p-126;
+  }
+}
+
+double smallest_subnormal(DType dtype) {
+  switch (dtype) {
+    case DType::f16: return 0x1p-24;
+    case DType::bf16: return 0x1p-133;
+    case DType::f64: return 0x1p-1074;
+    default: return 0x1p-149;
+  }
+}
+
+}  // namespace
+
+InputData make_input(Input kind, const Problem& problem) {
+  if (problem.layout == Layout::expanded && !problem.shape.empty() && problem.shape[0] > 1) {
+    // All slices along the first dimension share one memory, so they hold the same numbers.
+    Problem slice = problem;
+    slice.shape[0] = 1;
+    const InputData one = make_input(kind, slice);
+    InputData all;
+    for (std::int64_t i = 0; i < problem.shape[0]; ++i) {
+      all.elements.insert(all.elements.end(), one.elements.begin(), one.elements.end());
+      all.integers.insert(all.integers.end(), one.integers.begin(), one.integers.end());
+    }
+    return all;
+  }
+  const auto n = static_cast<std::size_t>(element_count(problem.shape));
+  const std::size_t size = size_of(problem.dtype);
+  InputData data;
+  data.elements.resize(n * size);
+  if (is_integer_kind(kind)) {
+    data.integers = integers_of(kind, n);
+    if (is_alpha(problem.op))
+      for (auto& v : data.integers) v = static_cast<std::int8_t>(v < 0 ? -v : v);
+    for (std::size_t i = 0; i < n; ++i)
+      store_element(data.integers[i], data.elements.data() + i * size, problem.dtype);
+    return data;
+  }
+  boost::random::mt19937_64 engine(kInputKey + static_cast<std::uint64_t>(kind));
+  for (std::size_t i = 0; i < n; ++i) {
+    double value = next_real(engine);
+    if (kind == Input::with_zeros) {
+      switch (i % 11) {
+        case 1: value = 0.0; break;
+        case 4: value = -0.0; break;
+        case 6: value = std::copysign(smallest_normal(problem.dtype), value); break;
+        case 9: value = std::copysign(smallest_subnormal(problem.dtype), value); break;
+        default: break;
+      }
+    }
+    store_element(value, data.elements.data() + i * size, problem.dtype);
+  }
+  return data;
+}
+
+}  // namespace dropcheck

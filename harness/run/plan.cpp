@@ -1,0 +1,240 @@
+#include "harness/run/plan.hpp"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "harness/core/descriptor.hpp"
+#include "harness/core/hash.hpp"
+
+namespace dropcheck {
+namespace {
+
+constexpr std::uint64_t kCaseEntries = std::uint64_t{1} << 22;   // mask entries of a case outside the profile
+constexpr std::uint64_t kCaseElements = std::uint64_t{1} << 26;  // and no more elements than this
+
+Error usage(std::string message) { return Error{ErrorCode::invalid_argument, std::move(message)}; }
+
+std::vector<std::string> words_of(std::string_view line) {
+  std::vector<std::string> words;
+  std::size_t at = 0;
+  while ((at = line.find_first_not_of(" \t", at)) != std::string_view::npos) {
+    const std::size_t end = std::min(line.find_first_of(" \t", at), line.size());
+    words.emplace_back(line.substr(at, end - at));
+    at = end;
+  }
+  return words;
+}
+
+bool subscribes(const Check& check, const Protocol& protocol) {
+  const auto& ids = check.info().protocols;
+  return std::find(ids.begin(), ids.end(), protocol.id) != ids.end();
+}
+
+/// The cells of one sample, without shares. `left_out` collects the statistics whose rule fails.
+std::vector<PlannedCell> cells_of(const Registry& registry, const Protocol& protocol, const SampleInfo& info,
+                                  std::vector<LeftOut>& left_out) {
+  std::vector<PlannedCell> cells;
+  for (const auto& check : registry.checks()) {
+    if (!subscribes(*check, protocol)) continue;
+    const Applicability applicability = check->applies(info);
+    if (applicability.applies) cells.push_back({check.get(), 0, check->hypotheses(info)});
+    else if (!applicability.left_out.empty())
+      left_out.push_back({check->info().id, print_descriptor(info.problem), applicability.left_out});
+  }
+  return cells;
+}
+
+std::uint32_t calls_of(const Protocol& protocol, const Problem& problem) {
+  return problem.calls.value_or(protocol.default_calls);
+}
+
+/// Samples of a profile's text, in its order.
+Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, std::string_view text,
+                                                     std::vector<LeftOut>& left_out) {
+  std::vector<PlannedSample> samples;
+  std::set<std::string> seen;
+  std::size_t line_number = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    ++line_number;
+    line = line.substr(0, line.find('#'));
+    const std::vector<std::string> words = words_of(line);
+    if (words.empty()) continue;
+    std::uint64_t blocks = 0;
+    if (words.size() != 3 ||
+        std::from_chars(words[1].data(), words[1].data() + words[1].size(), blocks).ptr !=
+            words[1].data() + words[1].size() ||
+        blocks == 0)
+      return usage(fmt::format("profile line {}: write PROTOCOL BLOCKS DESCRIPTOR", line_number));
+    auto problems = expand_descriptor(words[2]);
+    if (!problems) return usage(fmt::format("profile line {}: {}", line_number, problems.error().message));
+    std::vector<const Protocol*> protocols;
+    for (const Protocol& protocol : registry.protocols())
+      if (protocol.id == words[0] || (words[0] == "exact" && !protocol.streaming))
+        protocols.push_back(&protocol);
+    if (protocols.empty())
+      return usage(fmt::format("profile line {}: protocol '{}' is not known", line_number, words[0]));
+    for (const Problem& problem : *problems) {
+      for (const Protocol* protocol : protocols) {
+        if (!seen.insert(protocol->id + " " + print_descriptor(problem)).second)
+          return usage(
+              fmt::format("profile line {}: {} stands twice", line_number, print_descriptor(problem)));
+        PlannedSample sample{protocol, {protocol->id, problem, blocks, calls_of(*protocol, problem)}, {}};
+        sample.cells = cells_of(registry, *protocol, sample.info, left_out);
+        if (!sample.cells.empty()) samples.push_back(std::move(sample));
+      }
+    }
+  }
+  for (const auto& check : registry.checks()) {
+    if (!check->info().protocols.empty()) continue;
+    PlannedSample sample;
+    sample.cells.push_back({check.get(), 0, 0});
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+/// The plan of a case that stands in no profile: every protocol, with the whole budget.
+std::vector<PlannedSample> case_samples(const Registry& registry, const Problem& problem,
+                                        std::vector<LeftOut>& left_out) {
+  std::vector<PlannedSample> samples;
+  for (const Protocol& protocol : registry.protocols()) {
+    SampleInfo info{protocol.id, problem, 1, calls_of(protocol, problem)};
+    if (protocol.streaming) {
+      const std::uint64_t entries = std::max<std::uint64_t>(info.mask_entries(), 1);
+      const std::uint64_t elements = std::max<std::uint64_t>(info.elements(), 1);
+      info.blocks = std::max<std::uint64_t>(
+          1, std::min((kCaseEntries + entries - 1) / entries, kCaseElements / elements));
+    }
+    PlannedSample sample{&protocol, info, {}};
+    sample.cells = cells_of(registry, protocol, info, left_out);
+    if (!sample.cells.empty()) samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+/// alpha * weight / (all hypotheses that the check tests in these samples), for each hypothesis.
+void allot_shares(std::vector<PlannedSample>& samples, double alpha) {
+  std::map<const Check*, std::uint64_t> hypotheses;
+  for (const PlannedSample& sample : samples)
+    for (const PlannedCell& cell : sample.cells) hypotheses[cell.check] += cell.hypotheses;
+  for (PlannedSample& sample : samples)
+    for (PlannedCell& cell : sample.cells)
+      if (cell.hypotheses > 0)
+        cell.alpha = alpha * cell.check->info().weight / static_cast<double>(hypotheses[cell.check]);
+}
+
+bool matches(const PlanOptions& options, const Check& check) {
+  if (!options.suites.empty() &&
+      std::find(options.suites.begin(), options.suites.end(), check.info().suite()) == options.suites.end())
+    return false;
+  return options.check_glob.empty() || fnmatch(options.check_glob.c_str(), check.info().id.c_str(), 0) == 0;
+}
+
+Status known_filters(const Registry& registry, const PlanOptions& options) {
+  std::set<std::string> suites;
+  bool any = false;
+  for (const auto& check : registry.checks()) {
+    suites.insert(check->info().suite());
+    any = any || matches(options, *check);
+  }
+  for (const std::string& suite : options.suites)
+    if (!suites.contains(suite))
+      return usage(fmt::format("suite '{}' is not known: write one of {}", suite, fmt::join(suites, ", ")));
+  if (!any)
+    return usage(
+        fmt::format("no check matches '{}': 'dropcheck list checks' shows their names", options.check_glob));
+  return Done{};
+}
+
+std::string text_of(const Plan& plan) {
+  std::string text =
+      fmt::format("{}|{}|{}|{}\n", DROPCHECK_VERSION, plan.profile, plan.alpha, plan.master_seed);
+  for (const PlannedSample& sample : plan.samples) {
+    text += fmt::format("{} {} {} {}\n", sample.info.protocol, sample.case_text(), sample.info.blocks,
+                        sample.info.calls);
+    for (const PlannedCell& cell : sample.cells)
+      text += fmt::format("  {} {} {}\n", cell.check->info().id, cell.hypotheses, cell.alpha);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string PlannedSample::case_text() const {
+  return protocol != nullptr ? print_descriptor(info.problem) : std::string(kRandomProblems);
+}
+
+std::uint64_t Plan::elements() const {
+  std::uint64_t total = 0;
+  for (const PlannedSample& sample : samples)
+    if (sample.protocol != nullptr && sample.protocol->streaming) total += sample.info.elements();
+  return total;
+}
+
+std::size_t Plan::cells() const {
+  std::size_t total = 0;
+  for (const PlannedSample& sample : samples) total += sample.cells.size();
+  return total;
+}
+
+Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options) {
+  if (!(options.alpha > 0 && options.alpha < 1))
+    return usage(
+        fmt::format("alpha={} is no significance level: write a number above 0 and below 1", options.alpha));
+  const auto text = registry.profile(options.profile);
+  if (!text) return text.error();
+  const Status filters = known_filters(registry, options);
+  if (!filters) return filters.error();
+
+  Plan plan;
+  plan.profile = plan.requested_profile = options.profile;
+  plan.alpha = options.alpha;
+  plan.master_seed = options.master_seed;
+  auto samples = profile_samples(registry, *text, plan.left_out);
+  if (!samples) return samples.error();
+  if (options.only_case) {
+    const auto is_case = [&](const PlannedSample& s) {
+      return s.protocol != nullptr && s.info.problem == *options.only_case;
+    };
+    if (std::any_of(samples->begin(), samples->end(), is_case)) {
+      allot_shares(*samples, plan.alpha);
+      std::erase_if(*samples, [&](const PlannedSample& s) { return !is_case(s); });
+    } else {
+      plan.profile = "case";
+      plan.left_out.clear();
+      *samples = case_samples(registry, *options.only_case, plan.left_out);
+      allot_shares(*samples, plan.alpha);
+    }
+    plan.filters += fmt::format(" case={}", print_descriptor(*options.only_case));
+    const std::string only = print_descriptor(*options.only_case);
+    std::erase_if(plan.left_out, [&](const LeftOut& l) { return l.problem != only; });
+  } else {
+    allot_shares(*samples, plan.alpha);
+  }
+  if (!options.suites.empty()) plan.filters += fmt::format(" suite={}", fmt::join(options.suites, ","));
+  if (!options.check_glob.empty()) plan.filters += fmt::format(" check={}", options.check_glob);
+  if (!plan.filters.empty()) plan.filters.erase(0, 1);
+  for (PlannedSample& sample : *samples)
+    std::erase_if(sample.cells, [&](const PlannedCell& cell) { return !matches(options, *cell.check); });
+  std::erase_if(*samples, [](const PlannedSample& sample) { return sample.cells.empty(); });
+  std::erase_if(plan.left_out, [&](const LeftOut& l) { return !matches(options, *registry.check(l.check)); });
+  plan.samples = std::move(*samples);
+  plan.hash = text_fingerprint(text_of(plan));
+  return plan;
+}
+
+unsigned seed_slots(const Protocol& protocol, const SampleInfo& sample) {
+  unsigned slots = 1;
+  for (const Step& step : protocol.steps(sample, 0)) slots = std::max(slots, step.seed_slot.value_or(0) + 1);
+  return slots;
+}
+
+}  // namespace dropcheck

@@ -1,0 +1,70 @@
+#pragma once
+// The plan is fixed before any data exist: which samples, which checks on them, their sizes and shares of the
+// false-alarm budget. Its hash identifies the run.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/core/registry.hpp"
+
+namespace dropcheck {
+
+inline constexpr double kDefaultAlpha = 1e-6;  // per backend
+inline constexpr std::uint64_t kDefaultSeed = 0x5eed;
+inline constexpr std::string_view kRandomProblems =
+    "random problems";  // what stands for the case of a property check
+
+struct PlannedCell {
+  const Check* check = nullptr;
+  double alpha = 0;  // of each of its hypotheses; 0 for exact checks
+  unsigned hypotheses = 0;
+};
+
+/// One sample with the checks that read it; or, where `protocol` is null, one property check.
+struct PlannedSample {
+  const Protocol* protocol = nullptr;
+  SampleInfo info;
+  std::vector<PlannedCell> cells;
+
+  std::string case_text() const;
+};
+
+/// A statistic that a sample would have carried, had its validity rule held at the planned size.
+struct LeftOut {
+  std::string check;
+  std::string problem;
+  std::string rule;
+};
+
+struct Plan {
+  std::string profile;            // name, or "case" for a case outside it
+  std::string requested_profile;  // as asked for
+  double alpha = kDefaultAlpha;
+  std::uint64_t master_seed = kDefaultSeed;
+  std::string filters;
+  std::vector<PlannedSample> samples;
+  std::vector<LeftOut> left_out;
+  std::string hash;
+
+  std::uint64_t elements() const;  // asked of a backend in all streaming samples
+  std::size_t cells() const;
+};
+
+struct PlanOptions {
+  std::string profile = "quick";
+  double alpha = kDefaultAlpha;
+  std::uint64_t master_seed = kDefaultSeed;
+  std::vector<std::string> suites;  // empty: all
+  std::string check_glob;           // empty: all
+  std::optional<Problem> only_case;
+};
+
+/// Shares come from the whole profile before the filters, so that a filter changes no verdict. Errors are
+/// usage errors.
+Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options);
+
+/// Number of block seeds that the steps of a protocol name.
+unsigned seed_slots(const Protocol& protocol, const SampleInfo& sample);
+
+}  // namespace dropcheck

@@ -1,0 +1,37 @@
+#pragma once
+// Judges one backend by a plan: blocks run on as many lanes (threads, each with its own backend instance) as
+// asked for, results come out in plan order and do not depend on the number of lanes.
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "harness/core/registry.hpp"
+#include "harness/core/run_record.hpp"
+#include "harness/run/plan.hpp"
+
+namespace dropcheck {
+
+struct RunnerOptions {
+  unsigned lanes = 1;
+  BackendOptions backend;
+  bool fail_fast = false;
+};
+
+/// Called from several threads, one at a time.
+struct RunnerEvents {
+  /// In plan order. Returns the verdict that counts, which expectations may have changed.
+  std::function<Verdict(ResultRecord)> on_result;
+  /// Work done so far, in elements asked of the backend (small steps count a fixed overhead), out of the
+  /// total.
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+};
+
+/// Runs the whole plan against the backend that `spec` names. Returns false when it was stopped (by `stop` or
+/// fail_fast) before all results were out; what was finished has been handed over. The backend must open:
+/// `open` it first to say why not.
+bool run_plan(const Registry& registry, const Plan& plan, const std::string& spec,
+              const Capabilities& capabilities, const RunnerOptions& options, const RunnerEvents& events,
+              std::atomic<bool>& stop);
+
+}  // namespace dropcheck

@@ -1,0 +1,24 @@
+#pragma once
+// What one forward call did: all that its mask, its values and its backward pass depend on.
+
+#include <cstdint>
+#include <vector>
+
+#include "harness/core/vocabulary.hpp"
+
+namespace dropcheck::mutants {
+
+enum class Action : std::uint8_t { copy, zero, drop };
+
+struct CallState {
+  Op op;
+  double p;
+  DType dtype;
+  std::vector<std::int64_t> shape;
+  std::uint32_t threads;
+  Action action;
+  std::uint64_t seed;
+  std::uint64_t number;  // of the drawing call since the seed
+};
+
+}  // namespace dropcheck::mutants

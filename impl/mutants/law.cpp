@@ -1,0 +1,89 @@
+#include "impl/mutants/law.hpp"
+
+#include <Eigen/Core>
+#include <cmath>
+#include <type_traits>
+
+#include "harness/core/invariant.hpp"
+
+namespace dropcheck::mutants {
+namespace {
+
+constexpr double kAlpha = 1.7580993408473766;
+
+/// The value rounded to f32 and, for the half types, from there to the dtype.
+double rounded(double value, DType dtype) {
+  const auto narrow = static_cast<float>(value);
+  switch (dtype) {
+    case DType::f64: return value;
+    case DType::f16: return static_cast<double>(static_cast<float>(Eigen::half(narrow)));
+    case DType::bf16: return static_cast<double>(static_cast<float>(Eigen::bfloat16(narrow)));
+    default: return static_cast<double>(narrow);
+  }
+}
+
+double reciprocal(double of, DType dtype) {
+  if (dtype == DType::f64) return 1.0 / of;
+  return rounded(static_cast<double>(1.0f / static_cast<float>(of)), dtype);
+}
+
+double alpha_gain(double p) { return 1.0 / std::sqrt((kAlpha * kAlpha * p + 1.0) * (1.0 - p)); }
+
+double plain_gain(const CallState& call, Fault fault) {
+  if (fault == Fault::scale_missing) return 1.0;
+  if (fault == Fault::scale_inverse_p) return reciprocal(call.p, call.dtype);
+  return reciprocal(1.0 - call.p, call.dtype);
+}
+
+template <typename T>
+void apply_to(const Law& law, const std::byte* x_bytes, const std::uint8_t* kept, std::int64_t entries,
+              std::int64_t per_entry, std::byte* y_bytes) {
+  using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  const T* x = reinterpret_cast<const T*>(x_bytes);
+  T* y = reinterpret_cast<T*>(y_bytes);
+  const auto gain = static_cast<Real>(law.gain);
+  const auto kept_shift = static_cast<Real>(law.kept_shift),
+             dropped_shift = static_cast<Real>(law.dropped_shift);
+  const auto one = [&](std::int64_t at, bool keep) {
+    Real value = static_cast<Real>(x[at]) * (keep ? gain : Real{0});
+    if (law.shifts) value += keep ? kept_shift : dropped_shift;
+    if (keep || !law.skip_dropped) y[at] = static_cast<T>(value);
+  };
+  if (per_entry == 1) {
+    for (std::int64_t i = 0; i < entries; ++i) one(i, kept[i] != 0);
+    return;
+  }
+  for (std::int64_t entry = 0; entry < entries; ++entry)
+    for (std::int64_t i = 0; i < per_entry; ++i) one(entry * per_entry + i, kept[entry] != 0);
+}
+
+}  // namespace
+
+Law forward_law(const CallState& call, Fault fault) {
+  if (!is_alpha(call.op)) return {.gain = plain_gain(call, fault)};
+  const double a = alpha_gain(call.p);
+  return {.gain = a,
+          .shifts = true,
+          .kept_shift = kAlpha * a * call.p,
+          .dropped_shift = -kAlpha * a * (1.0 - call.p)};
+}
+
+Law backward_law(const CallState& call, Fault fault) {
+  Law law{.gain = is_alpha(call.op) ? alpha_gain(call.p) : plain_gain(call, fault)};
+  if (fault == Fault::backward_scaled_by_p) law.gain = rounded(call.p, call.dtype);
+  law.skip_dropped = fault == Fault::dx_unwritten;
+  return law;
+}
+
+void apply(const Law& law, DType dtype, const std::byte* x, const std::uint8_t* kept, std::int64_t entries,
+           std::int64_t per_entry, std::byte* y) {
+  switch (dtype) {
+    case DType::f64: return apply_to<double>(law, x, kept, entries, per_entry, y);
+    case DType::f32: return apply_to<float>(law, x, kept, entries, per_entry, y);
+    case DType::f16: return apply_to<Eigen::half>(law, x, kept, entries, per_entry, y);
+    case DType::bf16: return apply_to<Eigen::bfloat16>(law, x, kept, entries, per_entry, y);
+    default: DROPCHECK_CHECK(false && "only floating dtypes are claimed");
+  }
+}
+
+}  // namespace dropcheck::mutants

@@ -1,0 +1,32 @@
+#pragma once
+// What the plain backend does to kept and dropped elements, with the faults that sit there.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "impl/mutants/call_state.hpp"
+#include "impl/mutants/fault.hpp"
+
+namespace dropcheck::mutants {
+
+/// Kept: x * gain + kept_shift. Dropped: x * 0 + dropped_shift. Without shifts nothing is added, which keeps
+/// the sign of zero.
+struct Law {
+  double gain = 0;
+  bool shifts = false;
+  double kept_shift = 0;
+  double dropped_shift = 0;
+  bool skip_dropped = false;  // fault: dropped elements are not written
+};
+
+/// For 0 < p < 1. Plain: PyTorch's x * fl(1 / fl(q)), with q in f32 for the half types. Alpha: a x + alpha a
+/// p and -alpha a q with a = ((alpha^2 p + 1) q)^(-1/2) (Klambauer et al. 2017).
+Law forward_law(const CallState& call, Fault fault);
+Law backward_law(const CallState& call, Fault fault);
+
+/// `count` dense elements of the dtype, `per_entry` of them under each keep byte. In place is fine. f64 is
+/// computed in double and all else in float, with one rounding to the dtype.
+void apply(const Law& law, DType dtype, const std::byte* x, const std::uint8_t* kept, std::int64_t entries,
+           std::int64_t per_entry, std::byte* y);
+
+}  // namespace dropcheck::mutants

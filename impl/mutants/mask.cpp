@@ -1,0 +1,56 @@
+#include "impl/mutants/mask.hpp"
+
+#include <cmath>
+
+#include "harness/core/problem.hpp"
+#include "impl/mutants/generator.hpp"
+
+namespace dropcheck::mutants {
+namespace {
+
+/// Entry i of the mask takes draw number map(i); the draw drops when its leading `bits` bits are below the
+/// threshold.
+template <typename Map>
+void fill(std::vector<std::uint8_t>& kept, std::uint64_t key, std::uint64_t threshold, unsigned bits,
+          Map&& map) {
+  const unsigned shift = 64 - bits;
+  for (std::uint64_t i = 0; i < kept.size(); ++i)
+    kept[i] = (word_of(key, map(i)) >> shift) >= threshold ? 1 : 0;
+}
+
+}  // namespace
+
+Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
+  const bool whole_channels = drops_channels(call.op) && fault != Fault::dropout2d_elementwise;
+  const std::int64_t per_entry = whole_channels ? element_count(std::span(call.shape).subspan(2)) : 1;
+  const std::int64_t entries = element_count(call.shape) / per_entry;
+  Mask mask{std::vector<std::uint8_t>(static_cast<std::size_t>(entries)), per_entry};
+  std::vector<std::uint8_t>& kept = mask.kept;
+
+  const std::uint64_t key = key_of(call.seed, call.number, use);
+  const bool coarse = fault == Fault::threshold8;
+  const unsigned bits = coarse ? 8 : 53;
+  // 53 bits: a draw drops when bits * 2^-53 < p, that is bits < ceil(p * 2^53).
+  const auto threshold = static_cast<std::uint64_t>(coarse ? std::floor(std::ldexp(call.p, 8))
+                                                           : std::ceil(std::ldexp(call.p, 53)));
+
+  if (fault == Fault::lanes_of_four) {
+    fill(kept, key, threshold, bits, [](std::uint64_t i) { return i / 4; });
+  } else if (fault == Fault::row_key && !drops_channels(call.op) && !call.shape.empty()) {
+    const auto row = static_cast<std::uint64_t>(call.shape.back());
+    fill(kept, key, threshold, bits, [row](std::uint64_t i) { return i % row; });
+  } else if (fault == Fault::thread_dependent && call.threads > 1) {
+    const std::uint64_t share = (kept.size() + call.threads - 1) / call.threads;
+    fill(kept, key, threshold, bits, [share](std::uint64_t i) { return (i / share) << 40 | i % share; });
+  } else {
+    fill(kept, key, threshold, bits, [](std::uint64_t i) { return i; });
+  }
+
+  if (fault == Fault::swapped)
+    for (std::uint8_t& keep : kept) keep ^= 1u;
+  if (fault == Fault::tail_kept)
+    for (std::size_t i = kept.size() / 4 * 4; i < kept.size(); ++i) kept[i] = 1;
+  return mask;
+}
+
+}  // namespace dropcheck::mutants

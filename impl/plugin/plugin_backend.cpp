@@ -1,0 +1,197 @@
+#include "impl/plugin/plugin_backend.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "impl/plugin/claims.hpp"
+#include "impl/plugin/dl_tensor.hpp"
+
+namespace dropcheck::plugin_host {
+namespace {
+
+struct Closer {
+  void operator()(void* library) const { dlclose(library); }
+};
+using Library = std::unique_ptr<void, Closer>;
+
+Error cannot_open(std::string message) { return Error{ErrorCode::backend_failed, std::move(message)}; }
+
+Error error_of(int status, const char* text) {
+  std::string message = bounded_text(text, DROPCHECK_TEXT_BYTES);
+  if (message.empty()) message = "the plugin gives no reason";
+  switch (status) {
+    case DROPCHECK_UNSUPPORTED: return {ErrorCode::unsupported, std::move(message)};
+    case DROPCHECK_INVALID_ARGUMENT: return {ErrorCode::invalid_argument, std::move(message)};
+    case DROPCHECK_OUT_OF_MEMORY: return {ErrorCode::resource_exhausted, std::move(message)};
+    case DROPCHECK_FAILED: return {ErrorCode::backend_failed, std::move(message)};
+    default: return {ErrorCode::protocol, fmt::format("plugin: returned the unknown status {}", status)};
+  }
+}
+
+/// Calls into the plugin. A C++ exception that crosses the C boundary is against the rules, but must not take
+/// us down.
+template <typename Body>
+int fenced(dropcheck_result& result, Body&& body) {
+  const char* what = "an exception of unknown type";
+  std::string text;
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    text = e.what();
+    what = text.c_str();
+  } catch (...) {
+  }
+  fmt::format_to_n(result.error, sizeof result.error - 1, "an exception crossed the C boundary: {}", what);
+  return DROPCHECK_FAILED;
+}
+
+dropcheck_result empty_result() {
+  dropcheck_result result{};
+  result.struct_size = sizeof result;
+  result.produced_ndim = -1;
+  result.aliases_input = -1;
+  result.version_delta = -1;
+  result.rng_words = -1;
+  result.effective_p = std::numeric_limits<double>::quiet_NaN();
+  return result;
+}
+
+class PluginBackend final : public Backend {
+ public:
+  PluginBackend(Library library, const dropcheck_plugin* table, void* context, Capabilities capabilities)
+      : library_(std::move(library)),
+        table_(table),
+        context_(context),
+        capabilities_(std::move(capabilities)) {}
+  ~PluginBackend() override { table_->close(context_); }
+  PluginBackend(const PluginBackend&) = delete;
+  PluginBackend& operator=(const PluginBackend&) = delete;
+
+  const Capabilities& capabilities() const override { return capabilities_; }
+
+  Expected<Observation> forward(const Call& call) override {
+    LentTensor x(call.x.view), y(call.y.view), mask(call.mask.view);
+    const dropcheck_named_tensor in{"x", x.get()};
+    std::array<dropcheck_named_tensor, 2> out{};
+    std::uint32_t outputs = 0;
+    if (call.y) out[outputs++] = {"y", y.get()};
+    if (call.mask) out[outputs++] = {"mask", mask.get()};
+    const std::string op(to_string(call.op));
+    const std::string attributes = call.threads != 0 ? fmt::format("{{\"threads\":{}}}", call.threads) : "{}";
+    dropcheck_call request{};
+    request.struct_size = sizeof request;
+    request.op = op.c_str();
+    request.p = call.p;
+    request.train = call.mode == Mode::train ? 1 : 0;
+    request.in_place = call.in_place ? 1 : 0;
+    request.has_seed = call.seed ? 1 : 0;
+    request.seed = call.seed.value_or(0);
+    request.offset = call.offset;
+    request.attributes = attributes.c_str();
+    request.want = DROPCHECK_WANT_OUTPUT | (call.mask ? DROPCHECK_WANT_MASK : 0u) |
+                   (call.save_for_backward ? DROPCHECK_WANT_SAVED : 0u);
+    request.input_count = 1;
+    request.inputs = &in;
+    request.output_count = outputs;
+    request.outputs = out.data();
+    dropcheck_result result = empty_result();
+    const int status = fenced(result, [&] { return table_->forward(context_, &request, &result); });
+    if (status != DROPCHECK_OK) return error_of(status, result.error);
+    return checked_result(result);
+  }
+
+  Expected<Observation> backward(const BackwardCall& call) override {
+    if (table_->backward == nullptr) return Error{ErrorCode::unsupported, "the plugin has no backward"};
+    LentTensor dy(call.dy.view), dx(call.dx.view);
+    const dropcheck_named_tensor in{"dy", dy.get()}, out{"dx", dx.get()};
+    dropcheck_call request{};
+    request.struct_size = sizeof request;
+    request.op = "";
+    request.attributes = "{}";
+    request.want = DROPCHECK_WANT_OUTPUT;
+    request.input_count = request.output_count = 1;
+    request.inputs = &in;
+    request.outputs = &out;
+    dropcheck_result result = empty_result();
+    const int status =
+        fenced(result, [&] { return table_->backward(context_, call.saved.id, &request, &result); });
+    if (status != DROPCHECK_OK) return error_of(status, result.error);
+    return checked_result(result);
+  }
+
+  void release(SavedToken saved) override {
+    if (table_->release != nullptr && saved.id != 0) table_->release(context_, saved.id);
+  }
+
+ private:
+  Library library_;
+  const dropcheck_plugin* table_;
+  void* context_;
+  Capabilities capabilities_;
+};
+
+/// Fields up to and including `release`: what version 0.1 must have.
+constexpr std::size_t kTableBytes = offsetof(dropcheck_plugin, save_state);
+
+}  // namespace
+
+Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_config) {
+  const std::size_t question = path_and_config.find('?');
+  const std::string path = path_and_config.substr(0, question);
+  const std::string config = question == std::string::npos ? "" : path_and_config.substr(question + 1);
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    return cannot_open(fmt::format("plugin '{}' does not exist: name the file of a shared library", path));
+  // A bare name would be searched in the system's folders: what stands here is always a path.
+  const std::string file = path.find('/') == std::string::npos ? "./" + path : path;
+  // Never unloaded: frameworks leave threads and exit handlers behind.
+  Library library(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE));
+  if (!library) {
+    const char* reason = dlerror();
+    return cannot_open(fmt::format("plugin '{}' cannot be loaded: {}", path,
+                                   reason != nullptr ? reason : "no reason given"));
+  }
+  void* symbol = dlsym(library.get(), DROPCHECK_PLUGIN_SYMBOL);
+  if (symbol == nullptr)
+    return cannot_open(
+        fmt::format("'{}' is no dropcheck plugin: it does not export {}", path, DROPCHECK_PLUGIN_SYMBOL));
+  const auto get = reinterpret_cast<dropcheck_get_plugin_function>(symbol);
+  const dropcheck_plugin* table = get(DROPCHECK_ABI_MAJOR, DROPCHECK_ABI_MINOR);
+  if (table == nullptr)
+    return cannot_open(
+        fmt::format("plugin '{}' does not serve ABI version {}: build it against this release's header", path,
+                    DROPCHECK_ABI_MAJOR));
+  if (table->struct_size < kTableBytes || table->abi_major != DROPCHECK_ABI_MAJOR)
+    return cannot_open(fmt::format(
+        "plugin '{}' was built for ABI version {}.{}, this is {}.{}: build it against this release's header",
+        path, table->abi_major, table->abi_minor, DROPCHECK_ABI_MAJOR, DROPCHECK_ABI_MINOR));
+  if (table->open == nullptr || table->close == nullptr || table->capabilities == nullptr ||
+      table->forward == nullptr)
+    return cannot_open(fmt::format("plugin '{}' lacks one of open, close, capabilities and forward", path));
+
+  const std::string options = nlohmann::json{{"config", config}, {"rank", 0}, {"world_size", 1}}.dump(
+      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+  void* context = nullptr;
+  std::array<char, DROPCHECK_TEXT_BYTES> reason{};
+  if (table->open(options.c_str(), &context, reason.data(), reason.size()) != DROPCHECK_OK)
+    return cannot_open(
+        fmt::format("plugin '{}' refuses to open: {}", path, bounded_text(reason.data(), reason.size())));
+  dropcheck_capabilities claims{};
+  claims.struct_size = sizeof claims;
+  Expected<Capabilities> capabilities = Error{ErrorCode::protocol, "plugin: does not say what it can do"};
+  if (table->capabilities(context, &claims) == DROPCHECK_OK) capabilities = checked_claims(claims);
+  if (!capabilities) {
+    table->close(context);
+    return Error{capabilities.error().code, fmt::format("'{}': {}", path, capabilities.error().message)};
+  }
+  return std::unique_ptr<Backend>(
+      new PluginBackend(std::move(library), table, context, std::move(*capabilities)));
+}
+
+}  // namespace dropcheck::plugin_host

@@ -1,0 +1,225 @@
+#include "reference/reference_backend.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "harness/core/element.hpp"
+#include "reference/definition.hpp"
+#include "reference/stream.hpp"
+
+namespace dropcheck::reference {
+namespace {
+
+Error refused(std::string message) { return Error{ErrorCode::invalid_argument, std::move(message)}; }
+
+/// Elements in logical order: the tensor's own memory where it is contiguous, a copy otherwise.
+class DenseInput {
+ public:
+  explicit DenseInput(const TensorView& view) {
+    if (view.is_contiguous()) {
+      data_ = view.data;
+      return;
+    }
+    copy_.resize(static_cast<std::size_t>(view.count()) * view.element_size());
+    gather(view, copy_.data());
+    data_ = copy_.data();
+  }
+  const std::byte* data() const { return data_; }
+
+ private:
+  std::vector<std::byte> copy_;
+  const std::byte* data_;
+};
+
+/// Room for elements in logical order; finish() brings them to where the view has them.
+class DenseOutput {
+ public:
+  explicit DenseOutput(const TensorView& view) : view_(view), direct_(view.is_contiguous()) {
+    if (!direct_) copy_.resize(static_cast<std::size_t>(view.count()) * view.element_size());
+  }
+  std::byte* data() { return direct_ ? view_.data : copy_.data(); }
+  void finish() {
+    if (!direct_) scatter(copy_.data(), view_);
+  }
+
+ private:
+  const TensorView& view_;
+  bool direct_;
+  std::vector<std::byte> copy_;
+};
+
+/// Elements that share one mask entry: 1, or the size of a channel. Channels are indexed by dimensions 0 and
+/// 1 whatever they mean.
+std::int64_t elements_per_entry(Op op, std::span<const std::int64_t> shape) {
+  return drops_channels(op) ? element_count(shape.subspan(2)) : 1;
+}
+
+/// out = kept ? on_kept(in) : on_dropped(in), element by element. Works in place.
+template <typename Kept, typename Dropped>
+void apply_mask(const TensorView& in, const TensorView& out, std::span<const std::uint8_t> kept,
+                std::int64_t per_entry, Kept&& on_kept, Dropped&& on_dropped) {
+  const DenseInput source(in);
+  DenseOutput target(out);
+  const std::size_t size = in.element_size();
+  const std::byte* from = source.data();
+  std::byte* to = target.data();
+  for (const std::uint8_t keep : kept) {
+    for (std::int64_t i = 0; i < per_entry; ++i, from += size, to += size) {
+      const double value = load_element(from, in.dtype);
+      store_element(keep != 0 ? on_kept(value) : on_dropped(value), to, in.dtype);
+    }
+  }
+  target.finish();
+}
+
+/// y = x, bit for bit.
+void copy_elements(const TensorView& in, const TensorView& out) {
+  if (in.data == out.data && in.strides == out.strides) return;
+  const DenseInput source(in);
+  scatter(source.data(), out);
+}
+
+void zero_elements(const TensorView& in, const TensorView& out) {
+  const std::vector<std::uint8_t> none_kept(static_cast<std::size_t>(in.count()), 0);
+  apply_mask(in, out, none_kept, 1, zeroed, zeroed);
+}
+
+void write_mask(const TensorView& out, std::span<const std::uint8_t> kept, std::int64_t per_entry) {
+  DenseOutput target(out);
+  std::byte* to = target.data();
+  for (const std::uint8_t keep : kept) to = std::fill_n(to, per_entry, std::byte{keep});
+  target.finish();
+}
+
+void write_constant_mask(const TensorView& out, std::uint8_t keep) {
+  const std::vector<std::uint8_t> all(static_cast<std::size_t>(out.count()), keep);
+  write_mask(out, all, 1);
+}
+
+std::vector<std::uint8_t> mask_of(Op op, double p, std::span<const std::int64_t> shape, std::uint64_t seed,
+                                  std::uint64_t number) {
+  const std::int64_t entries = element_count(shape) / elements_per_entry(op, shape);
+  std::vector<std::uint8_t> kept(static_cast<std::size_t>(entries));
+  draw_mask(seed, number, p, kept);
+  return kept;
+}
+
+}  // namespace
+
+ReferenceBackend::ReferenceBackend() {
+  capabilities_.name = "reference";
+  capabilities_.version = DROPCHECK_VERSION;
+  capabilities_.exact_stream = kStreamName;
+  capabilities_.ops.assign(kAllOps.begin(), kAllOps.end());
+  capabilities_.dtypes.assign(kFloatDTypes.begin(), kFloatDTypes.end());
+  capabilities_.layouts.assign(kAllLayouts.begin(), kAllLayouts.end());
+  capabilities_.seed_semantics = SeedSemantics::stateful;
+  capabilities_.seed_bits = 64;
+  capabilities_.offset_unit = "calls";
+  capabilities_.backward = true;
+  capabilities_.in_place = true;
+  capabilities_.threads = true;  // accepted; the result cannot depend on it
+  capabilities_.mask_output = true;
+}
+
+Expected<Observation> ReferenceBackend::forward(const Call& call) {
+  if (!call.x || (!call.in_place && !call.y))
+    return refused("a forward call needs x, and y unless it is in place");
+  const TensorView& x = call.x.view;
+  const TensorView& y = call.in_place ? x : call.y.view;
+
+  if (call.seed) {
+    seed_ = *call.seed;
+    next_call_ = call.offset;
+  } else {
+    next_call_ += call.offset;
+  }
+
+  // The order of checks is PyTorch's: the range of p first, even in eval; the rank only when a mask is about
+  // to be drawn.
+  if (!(call.p >= 0.0 && call.p <= 1.0))
+    return refused(fmt::format("dropout probability has to be between 0 and 1, but got {}", call.p));
+  if (!is_float(x.dtype))
+    return Error{ErrorCode::unsupported, fmt::format("the reference has no dtype {}", to_string(x.dtype))};
+  Action action = Action::drop;
+  if (call.p == 0.0 || call.mode == Mode::eval || x.count() == 0) action = Action::copy;
+  else if (call.p == 1.0) action = Action::zero;
+  if (action == Action::drop && drops_channels(call.op) && x.shape.size() < 2)
+    return refused("Feature dropout requires at least 2 dimensions in the input");
+
+  const OpenCall now{call.op, call.p, x.dtype, x.shape, action, seed_, next_call_};
+  switch (action) {
+    case Action::copy:
+      copy_elements(x, y);
+      if (call.mask) write_constant_mask(call.mask.view, 1);
+      break;
+    case Action::zero:
+      zero_elements(x, y);
+      if (call.mask) write_constant_mask(call.mask.view, 0);
+      break;
+    case Action::drop: {
+      const auto kept = mask_of(call.op, call.p, x.shape, seed_, next_call_++);
+      const std::int64_t per_entry = elements_per_entry(call.op, x.shape);
+      const Definition definition(call.op, call.p, x.dtype);
+      apply_mask(
+          x, y, kept, per_entry, [&](double v) { return definition.kept(v); },
+          [&](double v) { return definition.dropped(v); });
+      if (call.mask) write_mask(call.mask.view, kept, per_entry);
+      break;
+    }
+  }
+
+  Observation seen;
+  seen.produced_shape = y.shape;
+  seen.produced_strides = y.strides;
+  seen.produced_dtype = y.dtype;
+  seen.aliases_input = call.in_place;
+  if (call.save_for_backward) {
+    seen.saved.id = ++last_token_;
+    open_calls_.emplace(seen.saved.id, now);
+  }
+  return seen;
+}
+
+Expected<Observation> ReferenceBackend::backward(const BackwardCall& call) {
+  const auto found = open_calls_.find(call.saved.id);
+  if (found == open_calls_.end())
+    return refused(fmt::format("no forward call is saved under {}", call.saved.id));
+  const OpenCall& saved = found->second;
+  if (!call.dy || !call.dx) return refused("a backward call needs dy and dx");
+  const TensorView& dy = call.dy.view;
+  const TensorView& dx = call.dx.view;
+  if (dy.shape != saved.shape || dy.dtype != saved.dtype)
+    return refused("dy must have the shape and dtype of the saved forward call");
+
+  switch (saved.action) {
+    case Action::copy: copy_elements(dy, dx); break;
+    case Action::zero: zero_elements(dy, dx); break;
+    case Action::drop: {
+      const auto kept = mask_of(saved.op, saved.p, saved.shape, saved.seed, saved.number);
+      const Definition definition(saved.op, saved.p, saved.dtype);
+      apply_mask(
+          dy, dx, kept, elements_per_entry(saved.op, saved.shape),
+          [&](double v) { return definition.kept_gradient(v); },
+          [&](double v) { return definition.dropped_gradient(v); });
+      break;
+    }
+  }
+
+  Observation seen;
+  seen.produced_shape = dx.shape;
+  seen.produced_strides = dx.strides;
+  seen.produced_dtype = dx.dtype;
+  return seen;
+}
+
+Expected<std::unique_ptr<Backend>> open_reference(const std::string& argument, const BackendOptions&) {
+  if (!argument.empty())
+    return refused(
+        fmt::format("the reference backend takes no argument, but got '{}': write reference", argument));
+  return std::unique_ptr<Backend>(std::make_unique<ReferenceBackend>());
+}
+
+}  // namespace dropcheck::reference

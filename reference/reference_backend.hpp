@@ -1,0 +1,48 @@
+#pragma once
+// The definition and the documented stream as a backend: slow, plain, and the yardstick for the harness
+// itself.
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "harness/core/backend.hpp"
+#include "harness/core/registry.hpp"
+
+namespace dropcheck::reference {
+
+class ReferenceBackend : public Backend {
+ public:
+  ReferenceBackend();
+
+  const Capabilities& capabilities() const override { return capabilities_; }
+  Expected<Observation> forward(const Call& call) override;
+  Expected<Observation> backward(const BackwardCall& call) override;
+  void release(SavedToken saved) override { open_calls_.erase(saved.id); }
+
+ private:
+  /// What one call does to its tensor.
+  enum class Action : std::uint8_t { copy, zero, drop };
+
+  /// All that a backward pass needs; the mask is drawn again from seed and call number.
+  struct OpenCall {
+    Op op;
+    double p;
+    DType dtype;
+    std::vector<std::int64_t> shape;
+    Action action;
+    std::uint64_t seed;
+    std::uint64_t number;
+  };
+
+  Capabilities capabilities_;
+  std::uint64_t seed_ = 0;
+  std::uint64_t next_call_ = 0;
+  std::uint64_t last_token_ = 0;
+  std::map<std::uint64_t, OpenCall> open_calls_;
+};
+
+/// The argument must be empty: the reference has nothing to configure.
+Expected<std::unique_ptr<Backend>> open_reference(const std::string& argument, const BackendOptions& options);
+
+}  // namespace dropcheck::reference

@@ -1,0 +1,65 @@
+#pragma once
+// A record sorted the way readers ask for it: by backend, by check, worst first. Every report walks this one
+// order; nothing is judged here.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/core/run_record.hpp"
+
+namespace dropcheck::reports {
+
+/// Results by verdict. Recommended checks are counted apart, because they never decide.
+struct Tally {
+  std::map<Verdict, std::size_t> required;
+  std::map<Verdict, std::size_t> recommended;
+
+  void add(const ResultRecord& result);
+  std::size_t of(Verdict verdict) const;
+  std::size_t passed() const;   // of both levels
+  std::size_t advised() const;  // recommended ones that failed, erred or were inconclusive
+  std::size_t decided() const;  // all but unsupported ones
+};
+
+/// All results of one check on one backend, worst first.
+struct CheckDigest {
+  std::string id;
+  const CheckRecord* info = nullptr;  // absent when the header does not list it
+  std::vector<const ResultRecord*> results;
+  Tally tally;
+
+  bool is_recommended() const;
+  /// Fail, error or inconclusive is among the results.
+  bool has_finding() const;
+  std::string suite() const { return id.substr(0, id.find('.')); }
+};
+
+struct BackendDigest {
+  const BackendRecord* backend = nullptr;  // absent when the header does not list it
+  std::string spec;
+  std::vector<CheckDigest> checks;  // in catalogue order
+  Tally tally;
+
+  /// Checks with a finding: required before recommended, then by verdict, then by p-value.
+  std::vector<const CheckDigest*> findings() const;
+};
+
+struct Digest {
+  explicit Digest(const RunRecord& run);  // borrows `run`
+
+  std::vector<BackendDigest> backends;  // in the order of the header
+  std::vector<std::string> suites;      // in catalogue order
+};
+
+bool is_finding(Verdict verdict);
+bool is_recommended(const ResultRecord& result);
+/// The statistic that a sentence about the result should quote: one that rejects, then the smallest p-value.
+const Statistic* quoted_statistic(const ResultRecord& result);
+/// Mask entries over all stages.
+std::uint64_t mask_entries(const ResultRecord& result);
+/// "libtorch 1.13.1"; the version only where it is not our own.
+std::string display_name(const BackendDigest& backend, const RunHeader& header);
+
+}  // namespace dropcheck::reports

@@ -1,0 +1,109 @@
+#include "reports/jsonl.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "reports/jsonl_reader.hpp"
+#include "reports/test_records.hpp"
+
+namespace dropcheck::reports {
+namespace {
+
+constexpr Int128 kMax128 = (((Int128{1} << 126) - 1) << 1) + 1;
+
+RunRecord extreme_run() {
+  RunRecord run = failing_run();
+  run.header.master_seed = std::numeric_limits<std::uint64_t>::max();
+  Statistic& s = run.results.front().statistics.front();
+  s.counts = {{"n", {kMax128}},
+              {"low", {-kMax128 - 1}},
+              {"list", {Int128{1} << 53, (Int128{1} << 53) + 1, -(Int128{1} << 53) - 1, 0}},
+              {"none", {}}};
+  s.null_parameters = {{"nan", std::nan("")}, {"tiny", 5e-324}, {"third", 1.0 / 3}};
+  s.value = std::numeric_limits<double>::infinity();
+  s.log10_p = -std::numeric_limits<double>::infinity();
+  s.p_value = std::nan("");
+  s.effect->lower.reset();
+  run.results.front().comparisons = std::numeric_limits<std::uint64_t>::max();
+  run.results.front().message = "line\nbreak, \"quotes\", \x01, \xE2\x88\x9E";
+  return run;
+}
+
+TEST(Jsonl, RoundTripKeepsEveryPrintedField) {
+  for (const RunRecord& run : {passing_run(), failing_run(), large_run(10, 10), extreme_run()}) {
+    const std::string text = results_text(run);
+    const auto read = parse_results(text);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(results_text(*read), text);
+  }
+}
+
+TEST(Jsonl, RoundTripKeepsExtremeNumbers) {
+  const RunRecord run = extreme_run();
+  const auto read = parse_results(results_text(run));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->header.master_seed, run.header.master_seed);
+  const ResultRecord& result = read->results.front();
+  EXPECT_EQ(result.comparisons, run.results.front().comparisons);
+  EXPECT_EQ(result.message, run.results.front().message);
+  const Statistic& s = result.statistics.front();
+  EXPECT_TRUE(s.counts == run.results.front().statistics.front().counts);
+  EXPECT_TRUE(std::isnan(s.p_value));
+  EXPECT_EQ(s.value, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(s.log10_p, -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(s.null_parameters[1].second, 5e-324);
+  EXPECT_EQ(s.null_parameters[2].second, 1.0 / 3);
+  EXPECT_FALSE(s.effect->lower);
+  EXPECT_EQ(s.effect->upper, 0.002);
+}
+
+TEST(Jsonl, RoundTripKeepsVerdictsCountsAndMachine) {
+  const RunRecord run = failing_run();
+  const auto read = parse_results(results_text(run));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->footer.verdict, Verdict::fail);
+  EXPECT_EQ(read->footer.exit_code, 1);
+  EXPECT_TRUE(read->footer.complete);
+  EXPECT_EQ(read->footer.counts, run.footer.counts);
+  EXPECT_EQ(read->environment, run.environment);
+  EXPECT_EQ(read->header.backends[1].capabilities.dtypes, run.header.backends[1].capabilities.dtypes);
+  EXPECT_EQ(read->results[4].missing, "dtype f16");
+  EXPECT_EQ(read->results[2].stages[0].mask_entries, 1u << 20);
+}
+
+TEST(Jsonl, IntegersAboveWhatDoublesHoldAreStrings) {
+  const std::string line = result_line(extreme_run().results.front());
+  EXPECT_NE(line.find("\"n\":\"170141183460469231731687303715884105727\""), std::string::npos) << line;
+  EXPECT_NE(line.find("\"list\":[9007199254740992,\"9007199254740993\",\"-9007199254740993\",0]"),
+            std::string::npos);
+  EXPECT_NE(header_line(extreme_run().header).find("\"master_seed\":\"0xffffffffffffffff\""),
+            std::string::npos);
+}
+
+TEST(Jsonl, EveryRecordIsOneLine) {
+  RunRecord run = failing_run();
+  run.results.front().message = "two\nlines";
+  EXPECT_EQ(result_line(run.results.front()).find('\n'), std::string::npos);
+}
+
+TEST(Jsonl, TextThatIsNotUtf8IsReplacedNotThrown) {
+  RunRecord run = passing_run();
+  run.header.backends[0].spec = "exec:\xFF\xC0 run";
+  run.results.front().message = std::string("\xED\xA0\x80 end \x80");
+  run.environment.emplace_back("na\xFFme", "va\xFFlue");
+  const auto read = parse_results(results_text(run));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_NE(read->header.backends[0].spec.find("\xEF\xBF\xBD"), std::string::npos);
+}
+
+TEST(Jsonl, EmptyRecordsRoundTrip) {
+  const auto read = parse_results(results_text(RunRecord{}));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->results.empty());
+  EXPECT_FALSE(read->footer.complete);
+}
+
+}  // namespace
+}  // namespace dropcheck::reports

@@ -1,0 +1,71 @@
+// Every result on one line each, and the machine.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "reports/escape.hpp"
+#include "reports/markdown_sections.hpp"
+#include "reports/number_text.hpp"
+
+namespace dropcheck::reports {
+namespace {
+
+/// Findings first, then what passed, then what was not tried; within each the smallest p-value first.
+std::pair<int, double> row_order(const ResultRecord& result) {
+  const Statistic* statistic = quoted_statistic(result);
+  const double p = statistic == nullptr || std::isnan(statistic->log10_p) ? 0 : statistic->log10_p;
+  switch (result.verdict) {
+    case Verdict::fail: return {0, p};
+    case Verdict::error: return {1, p};
+    case Verdict::inconclusive: return {2, p};
+    case Verdict::expected_fail: return {3, p};
+    case Verdict::pass: return {4, p};
+    case Verdict::unsupported: return {5, p};
+  }
+  return {6, p};
+}
+
+std::string row(const ResultRecord& result) {
+  const Statistic* statistic = quoted_statistic(result);
+  const bool compared = result.comparisons != 0;
+  return fmt::format(
+      "| {} | {} | {} | {} | {} | {} |\n", markdown_text(result.check, 100),
+      markdown_code(result.problem, 400), markdown_text(result.protocol, 60), to_string(result.verdict),
+      statistic != nullptr ? short_number(statistic->log10_p)
+      : compared           ? "exact"
+                           : "",
+      statistic == nullptr || !statistic->effect ? "" : markdown_text(effect_text(*statistic->effect), 200));
+}
+
+}  // namespace
+
+std::vector<TableText> cell_tables(const RunHeader& header, const Digest& digest) {
+  std::vector<TableText> tables;
+  for (const BackendDigest& backend : digest.backends) {
+    std::vector<const ResultRecord*> results;
+    for (const CheckDigest& check : backend.checks)
+      results.insert(results.end(), check.results.begin(), check.results.end());
+    std::stable_sort(results.begin(), results.end(), [](const ResultRecord* a, const ResultRecord* b) {
+      return row_order(*a) < row_order(*b);
+    });
+    TableText table;
+    table.head = fmt::format(
+        "### {}\n\n| check | case | protocol | verdict | log10 of the p-value | effect |\n"
+        "| --- | --- | --- | --- | --- | --- |\n",
+        markdown_text(display_name(backend, header), 250));
+    for (const ResultRecord* result : results) table.rows.push_back(row(*result));
+    if (!table.rows.empty()) tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+std::vector<std::string> environment_lines(const Environment& environment) {
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : environment)
+    lines.push_back(fmt::format("- {}: {}\n", markdown_text(name, 100), markdown_text(value, 400)));
+  return lines;
+}
+
+}  // namespace dropcheck::reports

@@ -1,0 +1,64 @@
+#include "reports/summary.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "reports/test_records.hpp"
+
+namespace dropcheck::reports {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+auto lines_of(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+TEST(ConsoleSummary, PassIsShortAndSaysWhatWouldHaveBeenCaught) {
+  const std::string text = console_summary(passing_run(), false);
+  EXPECT_THAT(text, HasSubstr("PASS         libtorch 1.13.1: mask_rate 2 passed\n"));
+  EXPECT_THAT(text, HasSubstr("would have caught: 9.95e-05 drop probability with probability 1 - 1e-06\n"));
+  EXPECT_THAT(
+      text,
+      EndsWith("\nPASS: reference, libtorch 1.13.1 behave as dropout (dialect pytorch, profile quick)\n"));
+}
+
+TEST(ConsoleSummary, ManyBackendsStayWithinAScreen) {
+  RunRecord run = passing_run();
+  for (int i = 0; i < 100; ++i) {
+    run.header.backends.push_back({"mutant:" + std::to_string(i), {}, ""});
+    run.results.push_back(run.results[0]);
+    run.results.back().backend = run.header.backends.back().spec;
+  }
+  const std::string text = console_summary(run, false);
+  EXPECT_LE(lines_of(text), 25);
+  EXPECT_THAT(text, HasSubstr("... and 92 more backends"));
+}
+
+TEST(ConsoleSummary, FindingsComeWithMessageAndRepro) {
+  const std::string text = console_summary(failing_run(), false);
+  EXPECT_THAT(text, HasSubstr("FAIL mutant:swapped mask_rate.rate op=dropout,p=0.1,"));
+  EXPECT_THAT(text, HasSubstr("  the drop rate is 0.9, expected 0.1"));
+  EXPECT_THAT(text, HasSubstr("  repro: dropcheck run --backend=mutant:swapped"));
+  EXPECT_THAT(text, HasSubstr("(recommended: does not decide)"));
+  EXPECT_THAT(text, EndsWith("FAIL: mutant:swapped: 2 of 4 results failed (mask_rate.rate)\n"));
+}
+
+TEST(ConsoleSummary, OnlyTheFirstTenFindingsAreListed) {
+  const std::string text = console_summary(large_run(0, 30), false);
+  EXPECT_THAT(text, HasSubstr("... and 23 more; all are in results.jsonl\n"));
+  EXPECT_LE(lines_of(text), 40);
+}
+
+TEST(ConsoleSummary, EscapeSequencesOfBackendsDoNotReachTheTerminal) {
+  RunRecord run = failing_run();
+  run.results[2].message = "\x1b[2Jgone";
+  EXPECT_THAT(console_summary(run, false), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(console_summary(run, true), HasSubstr("\x1b[31mFAIL\x1b[0m"));
+  EXPECT_THAT(console_summary(run, true), Not(HasSubstr("\x1b[2J")));
+}
+
+}  // namespace
+}  // namespace dropcheck::reports

@@ -1,0 +1,95 @@
+#include "reports/verdict_line.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "reports/escape.hpp"
+
+namespace dropcheck::reports {
+namespace {
+
+constexpr std::size_t kNamed = 4;
+
+/// The first few items and how many are left out.
+std::string some_of(const std::vector<std::string>& items, std::string_view separator,
+                    std::string_view noun) {
+  const std::size_t shown = items.size() > kNamed ? kNamed - 1 : items.size();
+  std::string text =
+      fmt::format("{}", fmt::join(items.begin(), items.begin() + std::ptrdiff_t(shown), separator));
+  if (shown < items.size()) text += fmt::format("{}{} more {}", separator, items.size() - shown, noun);
+  return text;
+}
+
+bool could_not_open(const BackendDigest& backend) {
+  return backend.backend != nullptr && !backend.backend->open_error.empty();
+}
+
+/// What happened on the backends that have results with this verdict.
+std::string affected(const RunHeader& header, const Digest& digest, Verdict verdict,
+                     std::string_view happened) {
+  std::vector<std::string> parts;
+  for (const BackendDigest& backend : digest.backends) {
+    const std::size_t count = backend.tally.of(verdict);
+    if (count == 0) continue;
+    std::vector<std::string> ids;
+    for (const CheckDigest& check : backend.checks)
+      if (check.tally.of(verdict) != 0) ids.push_back(clean_line(check.id, 80));
+    parts.push_back(fmt::format("{}: {} of {} results {} ({})", display_name(backend, header), count,
+                                backend.tally.decided(), happened, some_of(ids, ", ", "checks")));
+  }
+  return some_of(parts, "; ", "backends");
+}
+
+std::string unopened(const RunHeader& header, const Digest& digest) {
+  std::vector<std::string> parts;
+  for (const BackendDigest& backend : digest.backends)
+    if (could_not_open(backend))
+      parts.push_back(fmt::format("{} could not be opened: {}", display_name(backend, header),
+                                  clean_line(backend.backend->open_error, 300)));
+  return some_of(parts, "; ", "backends that could not be opened");
+}
+
+std::string joined(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() ? a + b : a + "; " + b;
+}
+
+VerdictLine line_of_results(const RunRecord& run, const Digest& digest) {
+  const RunHeader& header = run.header;
+  const auto has_code = [&](ExitCode code) { return run.footer.exit_code == static_cast<int>(code); };
+  const std::string not_opened = unopened(header, digest);
+  if (run.footer.verdict == Verdict::fail) {
+    std::string what = affected(header, digest, Verdict::fail, "failed");
+    if (what.empty()) what = "the run failed; see its results";
+    return {"❌", "FAIL", joined(what, not_opened)};
+  }
+  if (run.footer.verdict == Verdict::error || has_code(ExitCode::backend_fault) || !not_opened.empty()) {
+    std::string what = joined(affected(header, digest, Verdict::error, "ended in an error"), not_opened);
+    if (what.empty()) what = "a backend could not be used";
+    return {"💥", "ERROR", what};
+  }
+  if (run.footer.verdict == Verdict::inconclusive)
+    return {"❔", "INCONCLUSIVE", affected(header, digest, Verdict::inconclusive, "allow no conclusion")};
+  if (has_code(ExitCode::no_comparison))
+    return {"⚪", "NOTHING COMPARED", "no check compared anything, so nothing is known about any backend"};
+  std::vector<std::string> names;
+  for (const BackendDigest& backend : digest.backends) names.push_back(display_name(backend, header));
+  return {"✅", "PASS",
+          fmt::format("{} {} as dropout (dialect {}, profile {})", some_of(names, ", ", "backends"),
+                      names.size() == 1 ? "behaves" : "behave", clean_line(header.dialect, 60),
+                      clean_line(header.profile, 60))};
+}
+
+}  // namespace
+
+VerdictLine verdict_line(const RunRecord& run, const Digest& digest) {
+  const bool own_fault = run.footer.exit_code == static_cast<int>(ExitCode::internal);
+  if (run.footer.complete && !own_fault) return line_of_results(run, digest);
+  std::string sentence = fmt::format("the run {} after {} results and decides nothing",
+                                     own_fault ? "broke off through a fault of dropcheck" : "was interrupted",
+                                     run.results.size());
+  const std::string failed = affected(run.header, digest, Verdict::fail, "failed");
+  if (!failed.empty()) sentence += "; so far " + failed;
+  return {"🚧", own_fault ? "INTERNAL ERROR" : "INCOMPLETE", sentence};
+}
+
+}  // namespace dropcheck::reports

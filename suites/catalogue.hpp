@@ -1,0 +1,31 @@
+#pragma once
+// The one table of checks: ids, what each catches and cannot see, its statistics and its share of the
+// false-alarm budget.
+
+#include <span>
+#include <string_view>
+
+#include "harness/core/check.hpp"
+
+namespace dropcheck::suites {
+
+/// A statistic of the catalogue and its share of the budget, before the part that is kept for other rows.
+struct StatisticShare {
+  std::string_view id;
+  double weight;
+};
+
+/// All statistics that have a share; the weights add up to 1.
+std::span<const StatisticShare> statistic_shares();
+
+/// Part of the budget that the weights share out; the rest is for statistical rows of semantics, embedding
+/// and gradients.
+inline constexpr double kCatalogueShare = 0.8;
+
+/// Rows of the table in the order in which checks are registered and reported.
+std::vector<CheckInfo> catalogue();
+
+/// One row; the id must be in the table.
+CheckInfo catalogue_row(std::string_view id);
+
+}  // namespace dropcheck::suites

@@ -1,0 +1,76 @@
+// channel_correlation.whole_channels, exact, and channel_correlation.channels (S10): disjoint pairs of
+// neighbouring channels, along the batch and along the channel dimension, are both dropped Binomial(n, p^2)
+// times.
+
+#include "suites/catalogue.hpp"
+#include "suites/checks.hpp"
+#include "suites/disjoint_pairs.hpp"
+#include "suites/judging.hpp"
+#include "suites/mask_observer.hpp"
+
+namespace dropcheck::suites {
+namespace {
+
+class MixedChannels final : public MergingObserver<MixedChannels> {
+ public:
+  void observe(const StepRecord& record) override {
+    if (record.dropped == nullptr) return;
+    const auto& shape = record.step->problem.shape;
+    const ChannelBits channels = channel_bits(*record.dropped, shape);
+    if (channels.bits.size() == record.dropped->size()) return;  // channels of one element cannot be mixed
+    finding.compared(channels.bits.size());
+    finding.violated(channels.mixed_channels, [&] {
+      return fmt::format("{} of {} channels have both dropped and kept elements: {} must drop whole channels",
+                         channels.mixed_channels, channels.bits.size(), to_string(record.step->problem.op));
+    });
+  }
+  void add(const MixedChannels& later) { finding.merge(later.finding); }
+  ExactFinding finding;
+};
+
+class WholeChannels final : public Check {
+ public:
+  WholeChannels() : Check(catalogue_row("channel_correlation.whole_channels")) {}
+  Applicability applies(const SampleInfo& sample) const override {
+    const bool channels_have_size = mask_count(sample.problem) < element_count(sample.problem.shape);
+    return drops_channels(sample.problem.op) && channels_have_size ? Applicability::yes()
+                                                                   : Applicability::no();
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo&) const override {
+    return std::make_unique<MixedChannels>();
+  }
+  Judgement judge(const Observer& seen, const JudgeContext&) const override {
+    return static_cast<const MixedChannels&>(seen).finding.judgement(
+        "every channel is wholly kept or wholly dropped");
+  }
+};
+
+class Channels final : public Check {
+ public:
+  Channels() : Check(catalogue_row("channel_correlation.channels")) {}
+  Applicability applies(const SampleInfo& sample) const override {
+    if (!drops_channels(sample.problem.op) || hypotheses(sample) == 0) return Applicability::no();
+    return needs_arrangement(sample);
+  }
+  unsigned hypotheses(const SampleInfo& sample) const override {
+    return paired_axes(mask_shape(sample.problem));
+  }
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
+    return pair_effect(mask_shape(sample.problem), sample, alpha);
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
+    return std::make_unique<PairCounts>(mask_shape(sample.problem));
+  }
+  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
+    return judge_pairs(static_cast<const PairCounts&>(seen), "S10", "channels", context);
+  }
+};
+
+}  // namespace
+
+void add_channels(Registry& registry) {
+  registry.add_check(std::make_unique<WholeChannels>());
+  registry.add_check(std::make_unique<Channels>());
+}
+
+}  // namespace dropcheck::suites

@@ -1,0 +1,172 @@
+// seed_determinism: S31. The steps of the protocols `determinism` and `threads` are compared bit for bit;
+// nothing is statistical.
+
+#include <algorithm>
+#include <cmath>
+
+#include "suites/catalogue.hpp"
+#include "suites/checks.hpp"
+#include "suites/judging.hpp"
+#include "suites/mask_observer.hpp"
+
+namespace dropcheck::suites {
+namespace {
+
+// Steps of the protocol `determinism`.
+enum DeterminismStep : std::size_t {
+  kFirst = 0,
+  kFirstNext = 1,
+  kAgain = 2,
+  kAgainNext = 3,
+  kOtherSeed = 4,
+  kBeforeEval = 5,
+  kEval = 6,
+  kAfterEval = 7,
+};
+
+/// Outputs of all steps of one block, as bytes in logical order, with the seeds that were handed over.
+class OutputsObserver final : public MergingObserver<OutputsObserver> {
+ public:
+  void observe(const StepRecord& record) override {
+    std::vector<std::byte> bytes(static_cast<std::size_t>(record.y.count()) * record.y.element_size());
+    gather(record.y, bytes.data());
+    outputs.push_back(std::move(bytes));
+    if (record.step->problem.threads != 0) threads.push_back(record.step->problem.threads);
+  }
+  void add(const OutputsObserver&) {}  // exact protocols have one block
+  std::vector<std::vector<std::byte>> outputs;
+  std::vector<std::uint32_t> threads;
+};
+
+/// Elements, of `size` bytes each, that differ.
+std::uint64_t differing(const std::vector<std::byte>& a, const std::vector<std::byte>& b, std::size_t size) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i + size <= a.size(); i += size)
+    count += std::equal(a.begin() + static_cast<std::ptrdiff_t>(i),
+                        a.begin() + static_cast<std::ptrdiff_t>(i + size),
+                        b.begin() + static_cast<std::ptrdiff_t>(i))
+                 ? 0u
+                 : 1u;
+  return count;
+}
+
+bool draws(const SampleInfo& sample) {
+  const Problem& x = sample.problem;
+  return x.mode == Mode::train && is_float(x.dtype) && x.p > 0 && x.p < 1;
+}
+
+/// Two independent masks are equal with probability (p^2 + q^2)^n: below 2^-100 an equality is no
+/// coincidence.
+bool equality_is_telling(const SampleInfo& sample) {
+  const double p = sample.problem.p;
+  return -static_cast<double>(mask_count(sample.problem)) * std::log2(p * p + (1 - p) * (1 - p)) >= 100;
+}
+
+class OutputsCheck : public Check {
+ public:
+  using Check::Check;
+  Applicability applies(const SampleInfo& sample) const override {
+    return draws(sample) ? Applicability::yes() : Applicability::no();
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo&) const final {
+    return std::make_unique<OutputsObserver>();
+  }
+  Judgement judge(const Observer& seen, const JudgeContext& context) const final {
+    ExactFinding finding;
+    return conclude(static_cast<const OutputsObserver&>(seen), size_of(context.sample.problem.dtype),
+                    finding);
+  }
+
+ protected:
+  virtual Judgement conclude(const OutputsObserver& seen, std::size_t element,
+                             ExactFinding& finding) const = 0;
+};
+
+/// Compares two steps that must give the same bits.
+void must_equal(const OutputsObserver& seen, std::size_t a, std::size_t b, std::size_t element,
+                ExactFinding& finding, const char* situation) {
+  const std::uint64_t count = differing(seen.outputs[a], seen.outputs[b], element);
+  finding.compared(seen.outputs[a].size() / element);
+  finding.violated(count, [&] {
+    return fmt::format("{}: {} of {} elements differ; they must not", situation, count,
+                       seen.outputs[a].size() / element);
+  });
+}
+
+void must_differ(const OutputsObserver& seen, std::size_t a, std::size_t b, ExactFinding& finding,
+                 const char* situation) {
+  finding.compared();
+  finding.violated(seen.outputs[a] == seen.outputs[b] ? 1 : 0, [&] {
+    return fmt::format("{}: the outputs are equal bit for bit; they must differ", situation);
+  });
+}
+
+class SameSeed final : public OutputsCheck {
+ public:
+  SameSeed() : OutputsCheck(catalogue_row("seed_determinism.same_seed")) {}
+  Judgement conclude(const OutputsObserver& seen, std::size_t element, ExactFinding& finding) const override {
+    must_equal(seen, kFirst, kAgain, element, finding, "two calls with the same seed");
+    must_equal(seen, kFirstNext, kAgainNext, element, finding, "the second calls after the same seed");
+    return finding.judgement("the same seed gives the same bits");
+  }
+};
+
+class OtherSeed final : public OutputsCheck {
+ public:
+  OtherSeed() : OutputsCheck(catalogue_row("seed_determinism.other_seed")) {}
+  Applicability applies(const SampleInfo& sample) const override {
+    return draws(sample) && equality_is_telling(sample) ? Applicability::yes() : Applicability::no();
+  }
+  Judgement conclude(const OutputsObserver& seen, std::size_t, ExactFinding& finding) const override {
+    must_differ(seen, kFirst, kOtherSeed, finding, "calls with two different seeds");
+    return finding.judgement("different seeds give different bits");
+  }
+};
+
+class NextCall final : public OutputsCheck {
+ public:
+  NextCall() : OutputsCheck(catalogue_row("seed_determinism.next_call")) {}
+  Applicability applies(const SampleInfo& sample) const override {
+    return draws(sample) && equality_is_telling(sample) ? Applicability::yes() : Applicability::no();
+  }
+  Judgement conclude(const OutputsObserver& seen, std::size_t, ExactFinding& finding) const override {
+    must_differ(seen, kFirst, kFirstNext, finding, "a call and the next one");
+    return finding.judgement("the next call draws another mask");
+  }
+};
+
+class EvalDrawsNothing final : public OutputsCheck {
+ public:
+  EvalDrawsNothing() : OutputsCheck(catalogue_row("seed_determinism.eval_draws_nothing")) {}
+  Judgement conclude(const OutputsObserver& seen, std::size_t element, ExactFinding& finding) const override {
+    must_equal(seen, kFirst, kBeforeEval, element, finding, "the call before an eval call");
+    must_equal(seen, kFirstNext, kAfterEval, element, finding,
+               "a call after an eval call, against the same one without it");
+    return finding.judgement("an eval call leaves the stream where it was");
+  }
+};
+
+class Threads final : public OutputsCheck {
+ public:
+  Threads() : OutputsCheck(catalogue_row("seed_determinism.threads")) {}
+  Judgement conclude(const OutputsObserver& seen, std::size_t element, ExactFinding& finding) const override {
+    for (std::size_t i = 1; i < seen.outputs.size(); ++i) {
+      const std::string situation =
+          fmt::format("the same seed with {} and {} threads", seen.threads[0], seen.threads[i]);
+      must_equal(seen, 0, i, element, finding, situation.c_str());
+    }
+    return finding.judgement("the number of threads changes no bit");
+  }
+};
+
+}  // namespace
+
+void add_determinism(Registry& registry) {
+  registry.add_check(std::make_unique<SameSeed>());
+  registry.add_check(std::make_unique<OtherSeed>());
+  registry.add_check(std::make_unique<NextCall>());
+  registry.add_check(std::make_unique<EvalDrawsNothing>());
+  registry.add_check(std::make_unique<Threads>());
+}
+
+}  // namespace dropcheck::suites

@@ -1,0 +1,193 @@
+// unbiasedness.kept_value: S26 and S27. Every output of a plain or feature operator is 0 or, to the bit, x
+// scaled by 1/q in one of the ways that the dialect allows, the same way everywhere. Outputs of the alpha
+// operators lie on one of two affine branches, within the rounding of their dtype.
+
+#include <array>
+#include <bit>
+#include <cmath>
+
+#include "harness/core/element.hpp"
+#include "reference/scale_forms.hpp"
+#include "suites/catalogue.hpp"
+#include "suites/checks.hpp"
+#include "suites/judging.hpp"
+#include "suites/mask_observer.hpp"
+
+namespace dropcheck::suites {
+namespace {
+
+using reference::AlphaValues;
+using reference::ScaleForm;
+using reference::ScaleRule;
+
+constexpr int kIntegerRange = 256;  // inputs are -128..127
+
+/// Dense raw elements of a view; `scratch` keeps a copy alive where the view has gaps.
+const std::byte* dense(const TensorView& view, std::vector<std::byte>& scratch) {
+  if (view.is_contiguous()) return view.data;
+  scratch.resize(static_cast<std::size_t>(view.count()) * view.element_size());
+  gather(view, scratch.data());
+  return scratch.data();
+}
+
+template <typename Word>
+Word word_at(const std::byte* data, std::size_t i) {
+  Word word;
+  std::memcpy(&word, data + i * sizeof(Word), sizeof word);
+  return word;
+}
+
+/// Which of at most 8 forms agree, one bit a form.
+using FormSet = std::uint32_t;
+
+class ValueObserver final : public MergingObserver<ValueObserver> {
+ public:
+  explicit ValueObserver(const Problem& problem)
+      : problem_(problem), forms_(reference::scale_forms(problem.dtype)) {
+    DROPCHECK_CHECK(forms_.size() <= 8);
+    alive_ = (FormSet{1} << forms_.size()) - 1;
+    for (const ScaleForm form : forms_) rules_.emplace_back(form, problem.p, problem.dtype);
+  }
+
+  void observe(const StepRecord& record) override {
+    if (record.step->problem.mode != Mode::train || !(problem_.p > 0 && problem_.p < 1)) return;
+    std::vector<std::byte> scratch;
+    const std::byte* y = dense(record.y, scratch);
+    const auto n = static_cast<std::size_t>(record.y.count());
+    finding.compared(n);
+    if (is_alpha(problem_.op)) {
+      alpha(record, y, n);
+    } else if (!record.integers.empty()) {
+      switch (record.y.element_size()) {
+        case 2: integers<std::uint16_t>(record, y, n); break;
+        case 4: integers<std::uint32_t>(record, y, n); break;
+        default: integers<std::uint64_t>(record, y, n); break;
+      }
+    } else {
+      reals(record, y, n);
+    }
+  }
+
+  void add(const ValueObserver& later) {
+    const FormSet before = alive_;
+    finding.merge(later.finding);
+    alive_ &= later.alive_;
+    if (before != 0 && later.alive_ != 0 && alive_ == 0)
+      finding.violated(1, [] { return std::string("different calls round kept values in different ways"); });
+  }
+
+  std::string forms() const {
+    if (is_alpha(problem_.op)) return "outputs lie on the two branches a x + alpha a p and -alpha a q";
+    std::string text;
+    for (std::size_t f = 0; f < forms_.size(); ++f)
+      if ((alive_ >> f & 1u) != 0)
+        text += (text.empty() ? "" : " = ") + std::string(reference::to_string(forms_[f]));
+    return fmt::format("kept values are {}", text);
+  }
+
+  ExactFinding finding;
+
+ private:
+  /// Inputs take few values: what each becomes under each form is worked out once.
+  template <typename Word>
+  void integers(const StepRecord& record, const std::byte* y, std::size_t n) {
+    if (table_.empty()) {
+      table_.resize(rules_.size() * kIntegerRange);
+      for (std::size_t f = 0; f < rules_.size(); ++f) {
+        for (int v = 0; v < kIntegerRange; ++v) {
+          std::array<std::byte, 8> bytes{};
+          store_element(rules_[f](v - kIntegerRange / 2), bytes.data(), problem_.dtype);
+          table_[f * kIntegerRange + static_cast<std::size_t>(v)] =
+              element_bits(bytes.data(), problem_.dtype);
+        }
+      }
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const Word bits = word_at<Word>(y, i);
+      if (static_cast<Word>(bits << 1) == 0) continue;  // dropped: +0 or -0
+      const auto v = static_cast<std::size_t>(int{record.integers[i]} + kIntegerRange / 2);
+      FormSet agrees = 0;
+      for (std::size_t f = 0; f < rules_.size(); ++f)
+        agrees |= FormSet{table_[f * kIntegerRange + v] == bits} << f;
+      restrict_to(agrees, i, record.integers[i], load_element(y + i * sizeof(Word), problem_.dtype));
+    }
+  }
+
+  void reals(const StepRecord& record, const std::byte* y, std::size_t n) {
+    const std::size_t size = size_of(problem_.dtype);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double out = load_element(y + i * size, problem_.dtype);
+      if (out == 0) continue;
+      const double x = load_element(record.x.data() + i * size, problem_.dtype);
+      FormSet agrees = 0;
+      for (std::size_t f = 0; f < rules_.size(); ++f)
+        agrees |= FormSet{std::bit_cast<std::uint64_t>(rules_[f](x)) == std::bit_cast<std::uint64_t>(out)}
+                  << f;
+      restrict_to(agrees, i, x, out);
+    }
+  }
+
+  void alpha(const StepRecord& record, const std::byte* y, std::size_t n) {
+    const std::size_t size = size_of(problem_.dtype);
+    std::array<std::optional<AlphaValues>, kIntegerRange> known;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double x = load_element(record.x.data() + i * size, problem_.dtype);
+      AlphaValues values{};
+      if (record.integers.empty()) {
+        values = reference::alpha_values(x, problem_.p, problem_.dtype);
+      } else {
+        auto& slot = known[static_cast<std::size_t>(int{record.integers[i]} + kIntegerRange / 2)];
+        if (!slot) slot = reference::alpha_values(x, problem_.p, problem_.dtype);
+        values = *slot;
+      }
+      const double out = load_element(y + i * size, problem_.dtype);
+      const bool on_branch = std::abs(out - values.kept) <= values.kept_tolerance ||
+                             std::abs(out - values.dropped) <= values.dropped_tolerance;
+      finding.violated(on_branch ? 0 : 1, [&] {
+        return fmt::format("element {}: x = {} became {}; {} keeps it as {} or drops it to {} at p = {}", i,
+                           x, out, to_string(problem_.op), values.kept, values.dropped, problem_.p);
+      });
+    }
+  }
+
+  void restrict_to(FormSet agrees, std::size_t i, double x, double out) {
+    const FormSet before = alive_;
+    alive_ &= agrees;
+    if (before == 0 || alive_ != 0) return;
+    finding.violated(1, [&] {
+      return fmt::format(
+          "element {}: x = {} became {}, which is {:.6g} x; a kept value is x / q = {:.9g} at p = {}{}", i, x,
+          out, out / x, x / (1 - problem_.p), problem_.p,
+          agrees != 0 ? " rounded in one way throughout" : "");
+    });
+  }
+
+  Problem problem_;
+  std::span<const ScaleForm> forms_;
+  std::vector<ScaleRule> rules_;
+  std::vector<std::uint64_t> table_;
+  FormSet alive_ = 0;
+};
+
+class KeptValue final : public Check {
+ public:
+  KeptValue() : Check(catalogue_row("unbiasedness.kept_value")) {}
+  Applicability applies(const SampleInfo& sample) const override {
+    return is_float(sample.problem.dtype) && sample.problem.p > 0 && sample.problem.p < 1
+               ? Applicability::yes()
+               : Applicability::no();
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
+    return std::make_unique<ValueObserver>(sample.problem);
+  }
+  Judgement judge(const Observer& seen, const JudgeContext&) const override {
+    const auto& values = static_cast<const ValueObserver&>(seen);
+    return values.finding.judgement(values.forms());
+  }
+};
+
+}  // namespace
+
+void add_kept_value(Registry& registry) { registry.add_check(std::make_unique<KeptValue>()); }
+
+}  // namespace dropcheck::suites

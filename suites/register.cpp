@@ -1,0 +1,32 @@
+#include "suites/register.hpp"
+
+#include <string_view>
+
+#include "suites/checks.hpp"
+#include "suites/protocols.hpp"
+
+namespace dropcheck {
+
+std::string_view embedded_profile(std::string_view stem);  // generated from suites/inputs
+
+namespace suites {
+
+void register_suites(Registry& registry) {
+  register_protocols(registry);
+  add_drop_rate(registry);
+  add_lanes(registry);
+  add_blocks(registry);
+  add_position(registry);
+  add_weighted_sums(registry);
+  add_kept_value(registry);
+  add_channels(registry);
+  add_axes(registry);
+  add_gradient(registry);
+  add_determinism(registry);
+  add_semantics(registry);
+  add_random_problems(registry);
+  for (const char* name : {"smoke", "quick", "standard"}) registry.add_profile(name, embedded_profile(name));
+}
+
+}  // namespace suites
+}  // namespace dropcheck

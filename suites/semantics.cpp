@@ -1,0 +1,247 @@
+// pytorch_semantics, and mask_rate.extremes, which reads the same calls: what PyTorch's dropout does at the
+// edges. Exact throughout.
+
+#include <cstring>
+
+#include "harness/core/element.hpp"
+#include "reference/scale_forms.hpp"
+#include "suites/catalogue.hpp"
+#include "suites/checks.hpp"
+#include "suites/judging.hpp"
+#include "suites/mask_observer.hpp"
+
+namespace dropcheck::suites {
+namespace {
+
+std::vector<std::byte> dense_output(const StepRecord& record) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(record.y.count()) * record.y.element_size());
+  gather(record.y, bytes.data());
+  return bytes;
+}
+
+/// Elements of y whose bits differ from x.
+std::uint64_t changed(const StepRecord& record, const std::vector<std::byte>& y) {
+  const std::size_t size = record.y.element_size();
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i + size <= y.size(); i += size)
+    count += std::memcmp(record.x.data() + i, y.data() + i, size) == 0 ? 0u : 1u;
+  return count;
+}
+
+/// The first element of y whose bits differ from x, as text.
+std::string first_change(const StepRecord& record, const std::vector<std::byte>& y) {
+  const std::size_t size = record.y.element_size();
+  for (std::size_t i = 0; i + size <= y.size(); i += size)
+    if (std::memcmp(record.x.data() + i, y.data() + i, size) != 0)
+      return fmt::format("element {}: {} became {}", i / size,
+                         load_element(record.x.data() + i, record.y.dtype),
+                         load_element(y.data() + i, record.y.dtype));
+  return "no element";
+}
+
+/// A check whose observer turns each record into comparisons and violations by one function.
+class RecordCheck final : public Check {
+ public:
+  using Look = void (*)(const StepRecord&, ExactFinding&);
+  using Applies = bool (*)(const SampleInfo&);
+
+  RecordCheck(const char* id, Applies when, Look look, const char* what_held)
+      : Check(catalogue_row(id)), applies_(when), look_(look), what_held_(what_held) {}
+
+  Applicability applies(const SampleInfo& sample) const override {
+    return is_float(sample.problem.dtype) && applies_(sample) ? Applicability::yes() : Applicability::no();
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo&) const override {
+    return std::make_unique<Seen>(look_);
+  }
+  Judgement judge(const Observer& seen, const JudgeContext&) const override {
+    return static_cast<const Seen&>(seen).finding.judgement(what_held_);
+  }
+
+ private:
+  class Seen final : public MergingObserver<Seen> {
+   public:
+    explicit Seen(Look look) : look_(look) {}
+    void observe(const StepRecord& record) override { look_(record, finding); }
+    void add(const Seen& later) { finding.merge(later.finding); }
+    ExactFinding finding;
+
+   private:
+    Look look_;
+  };
+
+  Applies applies_;
+  Look look_;
+  const char* what_held_;
+};
+
+bool always(const SampleInfo&) { return true; }
+bool out_of_place(const SampleInfo& sample) { return !sample.problem.in_place; }
+bool in_training(const SampleInfo& sample) { return sample.problem.mode == Mode::train; }
+bool can_be_in_place(const SampleInfo& sample) {
+  return sample.problem.mode == Mode::train && sample.problem.layout != Layout::expanded;
+}
+
+void look_at_bad_p(const StepRecord& record, ExactFinding& finding) {
+  const Problem& x = record.step->problem;
+  finding.compared();
+  if (!record.step->expect_error)
+    return;  // the good call at the end: had it failed, this record would not be here
+  finding.violated(record.observation->has_value() ? 1 : 0, [&] {
+    return fmt::format("p = {} is accepted in {} mode; it must be refused", x.p, to_string(x.mode));
+  });
+}
+
+void look_at_extremes(const StepRecord& record, ExactFinding& finding) {
+  const std::vector<std::byte> y = dense_output(record);
+  const std::size_t size = record.y.element_size();
+  finding.compared(y.size() / size);
+  const double p = record.step->problem.p;
+  if (p == 0) {
+    finding.violated(changed(record, y), [&] {
+      return fmt::format("p = {} changed {} of {} elements ({}); it must return its input", p,
+                         changed(record, y), y.size() / size, first_change(record, y));
+    });
+    return;
+  }
+  for (std::size_t i = 0; i + size <= y.size(); i += size) {
+    const double out = load_element(y.data() + i, record.y.dtype);
+    finding.violated(out == 0 ? 0 : 1, [&] {
+      return fmt::format("element {}: p = 1 turned {} into {}; everything must be 0", i / size,
+                         load_element(record.x.data() + i, record.y.dtype), out);
+    });
+  }
+}
+
+/// The same calls, counted as drops.
+void look_at_extreme_rates(const StepRecord& record, ExactFinding& finding) {
+  const MaskBits zeros =
+      drop_bits_of_output(Op::dropout, record.y);  // for every operator: p = 1 gives 0 and p = 0 gives x
+  const std::uint64_t expected = record.step->problem.p == 1 ? zeros.size() : 0;
+  finding.compared(zeros.size());
+  finding.violated(zeros.count() == expected ? 0 : 1, [&] {
+    return fmt::format("p = {} drops {} of {} elements", record.step->problem.p, zeros.count(), zeros.size());
+  });
+}
+
+void look_at_eval(const StepRecord& record, ExactFinding& finding) {
+  const std::vector<std::byte> y = dense_output(record);
+  finding.compared(y.size() / record.y.element_size());
+  finding.violated(changed(record, y), [&] {
+    return fmt::format("eval changed {} of {} elements ({}); it must return its input", changed(record, y),
+                       y.size() / record.y.element_size(), first_change(record, y));
+  });
+}
+
+void look_at_shape(const StepRecord& record, ExactFinding& finding) {
+  // The guarded output was written completely and nothing else was: that is a comparison of its own.
+  finding.compared(static_cast<std::uint64_t>(record.y.count()));
+  const Observation& seen = record.observation->value();
+  const Problem& x = record.step->problem;
+  if (!seen.produced_dtype) return;
+  finding.violated(*seen.produced_dtype == x.dtype ? 0 : 1, [&] {
+    return fmt::format("the result has dtype {} where the input has {}", to_string(*seen.produced_dtype),
+                       to_string(x.dtype));
+  });
+  finding.violated(seen.produced_shape == x.shape ? 0 : 1, [&] {
+    return fmt::format("the result has shape [{}] where the input has [{}]",
+                       fmt::join(seen.produced_shape, ", "), fmt::join(x.shape, ", "));
+  });
+}
+
+void look_at_degenerate(const StepRecord& record, ExactFinding& finding) {
+  look_at_shape(record, finding);
+  const Problem& x = record.step->problem;
+  finding.compared();
+  if (!x.shape.empty() || is_alpha(x.op) || !(x.p > 0 && x.p < 1) || x.mode != Mode::train) return;
+  const double out = load_element(record.y.data, x.dtype);  // x was 1
+  bool kept = false;
+  for (const auto form : reference::scale_forms(x.dtype))
+    kept = kept || out == reference::kept_value(form, 1.0, x.p, x.dtype);
+  finding.violated(out == 0 || kept ? 0 : 1, [&] {
+    return fmt::format("a tensor of rank 0 that holds 1 became {}; it must be 0 or 1 / q", out);
+  });
+}
+
+void look_at_mask(const StepRecord& record, ExactFinding& finding) {
+  if (record.mask.data == nullptr || record.dropped == nullptr) return;
+  const auto n = static_cast<std::size_t>(record.mask.count());
+  finding.compared(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const int kept = std::to_integer<int>(record.mask.data[i]);
+    const int shown = (*record.dropped)[i] ? 0 : 1;
+    finding.violated(kept == shown ? 0 : 1, [&] {
+      return fmt::format(
+          "element {}: the returned mask says {} where the output shows that the element was {} (1 means "
+          "kept)",
+          i, kept, shown == 1 ? "kept" : "dropped");
+    });
+  }
+}
+
+/// Needs both steps: the result out of place, then the one in place under the same seed.
+class InPlace final : public Check {
+ public:
+  InPlace() : Check(catalogue_row("pytorch_semantics.in_place")) {}
+  Applicability applies(const SampleInfo& sample) const override {
+    return can_be_in_place(sample) && is_float(sample.problem.dtype) ? Applicability::yes()
+                                                                     : Applicability::no();
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo&) const override { return std::make_unique<Seen>(); }
+  Judgement judge(const Observer& seen, const JudgeContext&) const override {
+    return static_cast<const Seen&>(seen).finding.judgement(
+        "the tensor itself holds the result of the call out of place");
+  }
+
+ private:
+  class Seen final : public MergingObserver<Seen> {
+   public:
+    void observe(const StepRecord& record) override {
+      const std::vector<std::byte> y = dense_output(record);
+      if (!record.step->problem.in_place) {
+        apart_ = y;
+        return;
+      }
+      const std::size_t size = record.y.element_size();
+      finding.compared(y.size() / size);
+      std::uint64_t count = 0;
+      for (std::size_t i = 0; i + size <= y.size(); i += size)
+        count += std::memcmp(apart_.data() + i, y.data() + i, size) == 0 ? 0u : 1u;
+      finding.violated(count, [&] {
+        const bool untouched = changed(record, y) == 0;
+        return fmt::format(
+            "in place, {} of {} elements differ from the result out of place under the same seed{}", count,
+            y.size() / size, untouched ? ": the tensor was not written at all" : "");
+      });
+    }
+    void add(const Seen& later) { finding.merge(later.finding); }
+    ExactFinding finding;
+
+   private:
+    std::vector<std::byte> apart_;
+  };
+};
+
+}  // namespace
+
+void add_semantics(Registry& registry) {
+  const auto add = [&](const char* id, RecordCheck::Applies when, RecordCheck::Look look,
+                       const char* what_held) {
+    registry.add_check(std::make_unique<RecordCheck>(id, when, look, what_held));
+  };
+  add("mask_rate.extremes", in_training, look_at_extreme_rates,
+      "p = 0 drops nothing and p = 1 drops everything");
+  add("pytorch_semantics.bad_p", always, look_at_bad_p,
+      "every p outside [0, 1] is refused, in training and in eval");
+  add("pytorch_semantics.extremes", in_training, look_at_extremes,
+      "p = 0 returns the input, p = 1 returns zeros");
+  add("pytorch_semantics.eval_identity", always, look_at_eval, "eval returns its input bit for bit");
+  registry.add_check(std::make_unique<InPlace>());
+  add("pytorch_semantics.shape_and_dtype", out_of_place, look_at_shape,
+      "the result has the input's shape and dtype and is wholly written");
+  add("pytorch_semantics.degenerate", always, look_at_degenerate,
+      "tensors without elements or dimensions are handled");
+  add("pytorch_semantics.mask_output", in_training, look_at_mask, "the returned mask agrees with the output");
+}
+
+}  // namespace dropcheck::suites

@@ -1,0 +1,155 @@
+// unbiasedness.mean and unbiasedness.variance: S25. With integer inputs U = sum w_i (k_i - q) is exact, where
+// k_i = 1 for a kept entry and w = x for the mean (E y = x given that a kept value is x / q) or w = x^2 for
+// the second moment (E y^2 = x^2 / q, so Var y = x^2 p / q). For operators that drop channels the weight of
+// an entry is the sum over its channel. p-values are Bernstein's bound (1946): valid at every n, never
+// optimistic.
+
+#include <array>
+
+#include "harness/stats/bernstein.hpp"
+#include "suites/catalogue.hpp"
+#include "suites/checks.hpp"
+#include "suites/judging.hpp"
+#include "suites/mask_observer.hpp"
+#include "suites/protocols.hpp"
+
+namespace dropcheck::suites {
+namespace {
+
+/// Exact sums for one kind of input.
+struct Sums {
+  Int128 kept = 0;      // sum of w over kept entries
+  Int128 all = 0;       // sum of w
+  Int128 squares = 0;   // sum of w^2
+  Int128 absolute = 0;  // sum of |w|
+  std::int64_t largest = 0;
+  std::uint64_t entries = 0;
+
+  void add(const Sums& other) {
+    kept += other.kept;
+    all += other.all;
+    squares += other.squares;
+    absolute += other.absolute;
+    largest = std::max(largest, other.largest);
+    entries += other.entries;
+  }
+};
+
+constexpr std::size_t kKinds = 4;  // inputs of a mask sample
+constexpr std::array<std::string_view, kKinds> kKindNames = {"random", "alternating", "ramp", "spikes"};
+
+template <int Power>
+std::int64_t weight(std::int8_t x) {
+  return Power == 1 ? x : std::int64_t{x} * x;
+}
+
+template <int Power>
+class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
+ public:
+  void observe(const StepRecord& record) override {
+    const Problem& problem = record.step->problem;
+    const auto channels = static_cast<std::uint64_t>(mask_count(problem));
+    const std::uint64_t inner =
+        drops_channels(problem.op) && channels > 0 ? record.integers.size() / channels : 1;
+    MaskBits scratch;
+    const MaskBits& bits = mask_entries(record, scratch);
+    Sums& s = sums[record.block % kKinds];
+    Sums call;  // 64-bit parts first: 128-bit sums of every element would be slow
+    std::int64_t kept = 0, all = 0, squares = 0, absolute = 0;
+    for (std::uint64_t i = 0; i < bits.size(); ++i) {
+      std::int64_t w = 0;
+      for (std::uint64_t j = 0; j < inner; ++j) w += weight<Power>(record.integers[i * inner + j]);
+      const std::int64_t magnitude = w < 0 ? -w : w;
+      kept += bits[i] ? 0 : w;
+      all += w;
+      absolute += magnitude;
+      call.largest = std::max(call.largest, magnitude);
+      if (inner == 1) squares += w * w;
+      else call.squares += static_cast<Int128>(w) * w;
+    }
+    call.kept = kept;
+    call.all = all;
+    call.squares += squares;
+    call.absolute = absolute;
+    call.entries = bits.size();
+    s.add(call);
+  }
+  void add(const WeightedSums& later) {
+    for (std::size_t k = 0; k < kKinds; ++k) sums[k].add(later.sums[k]);
+  }
+  std::array<Sums, kKinds> sums;
+};
+
+template <int Power>
+class WeightedSumCheck final : public Check {
+ public:
+  explicit WeightedSumCheck(const char* id) : Check(catalogue_row(id)) {}
+
+  Applicability applies(const SampleInfo& sample) const override {
+    if (is_alpha(sample.problem.op))
+      return Applicability::no();  // alpha dropout keeps mean and variance by another law
+    return needs_arrangement(sample);
+  }
+  unsigned hypotheses(const SampleInfo& sample) const override {
+    return static_cast<unsigned>(std::min<std::uint64_t>(sample.blocks, kKinds));
+  }
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
+    // Planned for inputs of one magnitude: the random kind detects a little less.
+    const auto n = static_cast<double>(sample.mask_entries() / hypotheses(sample));
+    const double threshold = stats::bernstein_min_effect({0, n, 1, sample.problem.p}, alpha, kBeta);
+    return MinimumDetectableEffect{threshold / (n * (1 - sample.problem.p)), unit(), kPower};
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo&) const override {
+    return std::make_unique<WeightedSums<Power>>();
+  }
+
+  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
+    const auto& observed = static_cast<const WeightedSums<Power>&>(seen);
+    const double p = context.sample.problem.p, q = 1 - p;
+    std::vector<Statistic> statistics;
+    std::uint64_t entries = 0;
+    for (std::size_t k = 0; k < kKinds; ++k) {
+      const Sums& sum = observed.sums[k];
+      if (sum.entries == 0) continue;
+      entries += sum.entries;
+      const double deviation = to_double(sum.kept) - q * to_double(sum.all);
+      const stats::WeightedSum weighted{deviation, to_double(sum.squares), static_cast<double>(sum.largest),
+                                        p};
+      const double scale = q * to_double(sum.absolute);
+      const double half_width = stats::bernstein_threshold(weighted, context.alpha) / scale;
+      Statistic s;
+      s.id = "S25";
+      s.name = fmt::format("{} over {} x", Power == 1 ? "sum of y" : "sum of y^2", kKindNames[k]);
+      s.counts = {
+          {"n", {sum.entries}},           {"sum_kept", {sum.kept}},         {"sum", {sum.all}},
+          {"sum_squares", {sum.squares}}, {"sum_absolute", {sum.absolute}}, {"largest", {sum.largest}}};
+      s.null_law = "E sum_kept = q sum; Bernstein's bound with variance p q sum_squares";
+      s.null_parameters = {{"p", p}};
+      s.value = deviation;
+      set_tail(s, stats::bernstein_two_sided(weighted), context.alpha);
+      s.effect =
+          Effect{deviation / scale, unit(), deviation / scale - half_width, deviation / scale + half_width};
+      s.minimum_detectable_effect = MinimumDetectableEffect{
+          stats::bernstein_min_effect(weighted, context.alpha, kBeta) / scale, unit(), kPower};
+      statistics.push_back(std::move(s));
+    }
+    return judge_statistics(std::move(statistics), entries, [&](const Statistic& s) {
+      return fmt::format("{} is off by {:.4g} [{:.4g}, {:.4g}] of what is expected", s.name, s.effect->value,
+                         *s.effect->lower, *s.effect->upper);
+    });
+  }
+
+ private:
+  static std::string unit() {
+    return Power == 1 ? "bias as a part of the mean |x|" : "excess as a part of E y^2";
+  }
+};
+
+}  // namespace
+
+void add_weighted_sums(Registry& registry) {
+  registry.add_check(std::make_unique<WeightedSumCheck<1>>("unbiasedness.mean"));
+  registry.add_check(std::make_unique<WeightedSumCheck<2>>("unbiasedness.variance"));
+}
+
+}  // namespace dropcheck::suites

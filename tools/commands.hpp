@@ -1,0 +1,58 @@
+#pragma once
+// The subcommands. Each returns the process's exit code; wrong usage is told on stderr in one sentence.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/core/registry.hpp"
+#include "harness/run/plan.hpp"
+
+namespace dropcheck::tools {
+
+/// Options that choose what is judged; shared by run and plan.
+struct Selection {
+  std::vector<std::string> backends;
+  std::vector<std::string> suites;
+  std::string check_glob;
+  std::string only_case;  // descriptor
+  std::string profile = "quick";
+  std::string dialect = "pytorch";
+  std::string seed;  // decimal or 0x
+  bool vary_seed = false;
+  double alpha = kDefaultAlpha;
+  unsigned threads = 0;  // 0: one a core
+  bool in_process = false;
+};
+
+struct RunArguments {
+  Selection selection;
+  std::string expect;
+  std::string out = "dropcheck-out";
+  bool fail_fast = false;
+  std::string color = "auto";
+};
+
+ExitCode run_command(const Registry& registry, const RunArguments& arguments);
+ExitCode plan_command(const Registry& registry, const Selection& selection, bool json);
+ExitCode list_command(const Registry& registry, const std::string& what, const std::string& profile,
+                      bool json);
+ExitCode explain_command(const Registry& registry, const std::string& check_id);
+ExitCode report_command(const std::string& results, const std::string& out);
+ExitCode doctor_command(const Registry& registry, bool json);
+/// Hidden: what a worker process does.
+int worker_command(const std::string& plugin);
+
+/// Tells a usage error on stderr.
+ExitCode usage_error(const std::string& message);
+
+/// The plan that a selection asks for; checks seed, case, dialect and backend names as well.
+Expected<Plan> plan_of(const Registry& registry, const Selection& selection);
+
+/// Lanes (threads, or workers for plugins) of a selection.
+unsigned lanes_of(const Selection& selection);
+
+/// Whether text for this stream may carry colour: auto means a terminal and no NO_COLOR.
+bool use_color(const std::string& choice, int descriptor);
+
+}  // namespace dropcheck::tools

@@ -1,0 +1,124 @@
+// The command line: parses arguments and hands over to the commands. Exit codes are ExitCode's.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+#include "tools/commands.hpp"
+#include "tools/registration.hpp"
+
+namespace {
+
+using namespace dropcheck;
+using namespace dropcheck::tools;
+
+void add_selection(CLI::App& command, Selection& s) {
+  command
+      .add_option("--backend", s.backends,
+                  "Backends to judge, joined by commas; may be repeated ('list backends' shows them)")
+      ->default_str("reference,cpu,libtorch");
+  command.add_option("--suite", s.suites, "Only these suites")->delimiter(',');
+  command.add_option("--check", s.check_glob, "Only checks whose id matches this glob, e.g. 'mask_rate.*'");
+  command.add_option("--case", s.only_case,
+                     "Only this problem, as a descriptor: op=dropout,p=0.1,shape=1024x1024");
+  command.add_option("--profile", s.profile, "smoke, quick or standard")->capture_default_str();
+  command.add_option("--dialect", s.dialect, "Semantics to conform to")->capture_default_str();
+  auto* seed =
+      command.add_option("--seed", s.seed, "Master seed, decimal or 0x hexadecimal")->default_str("0x5eed");
+  command.add_flag("--vary-seed", s.vary_seed, "Draw a master seed and print it")->excludes(seed);
+  command.add_option("--alpha", s.alpha, "False-alarm budget for each backend")->capture_default_str();
+  command
+      .add_option("--threads", s.threads,
+                  "Lanes: threads, or worker processes for plugins; 0 means one a core")
+      ->capture_default_str();
+  command.add_flag("--in-process", s.in_process, "Load plugins into this process, for debuggers and timing");
+}
+
+void default_backends(Selection& s) {
+  if (s.backends.empty()) s.backends = {"reference,cpu,libtorch"};
+}
+
+int run_cli(int argc, char** argv) {
+  CLI::App app{"dropcheck: proves a dropout implementation right, or shows where it is wrong"};
+  app.set_version_flag("--version", "dropcheck " DROPCHECK_VERSION);
+  app.require_subcommand(1);
+  std::optional<ExitCode> code;
+
+  RunArguments run;
+  CLI::App* run_app =
+      app.add_subcommand("run", "Judge backends and write results.jsonl, report.md and junit.xml");
+  add_selection(*run_app, run.selection);
+  run_app->add_option("--expect", run.expect, "File of known failures: BACKEND CHECK CASE : reason and link");
+  run_app->add_option("--out", run.out, "Folder for results and reports")->capture_default_str();
+  run_app->add_flag("--fail-fast", run.fail_fast, "Stop at the first failure");
+  run_app->add_option("--color", run.color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str();
+
+  Selection planned;
+  bool json = false;
+  CLI::App* plan_app =
+      app.add_subcommand("plan", "Show cases, samples, budget and what they would catch, without judging");
+  add_selection(*plan_app, planned);
+  plan_app->add_flag("--json", json, "For scripts");
+
+  std::string what, profile = "quick";
+  CLI::App* list_app = app.add_subcommand("list", "List backends, checks, suites or cases");
+  list_app->add_option("what", what, "backends, checks, suites or cases")
+      ->required()
+      ->check(CLI::IsMember({"backends", "checks", "suites", "cases"}));
+  list_app->add_option("--profile", profile, "Whose cases")->capture_default_str();
+  list_app->add_flag("--json", json, "For scripts");
+
+  std::string check_id;
+  CLI::App* explain_app = app.add_subcommand("explain", "Say what a check catches and what it cannot see");
+  explain_app->add_option("check", check_id, "Id of a check")->required();
+
+  std::string results, out;
+  CLI::App* report_app = app.add_subcommand("report", "Write the reports of a results.jsonl again");
+  report_app->add_option("results", results, "A results.jsonl")->required();
+  report_app->add_option("--out", out, "Folder for the reports; default: that of the results");
+
+  CLI::App* doctor_app =
+      app.add_subcommand("doctor", "Say what works on this machine, what is missing and how to get it");
+  doctor_app->add_flag("--json", json, "For scripts");
+
+  std::string plugin;
+  CLI::App* worker_app = app.add_subcommand("worker", "");
+  worker_app->group("");  // hidden: how we start ourselves
+  worker_app->add_option("plugin", plugin)->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& e) {
+    return app.exit(e);
+  } catch (const CLI::CallForVersion& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    return static_cast<int>(usage_error(fmt::format("{}; 'dropcheck --help' shows the usage", e.what())));
+  }
+  if (*worker_app) return worker_command(plugin);
+  const Registry registry = make_registry();
+  default_backends(run.selection);
+  default_backends(planned);
+  if (*run_app) code = run_command(registry, run);
+  if (*plan_app) code = plan_command(registry, planned, json);
+  if (*list_app) code = list_command(registry, what, profile, json);
+  if (*explain_app) code = explain_command(registry, check_id);
+  if (*report_app) code = report_command(results, out);
+  if (*doctor_app) code = doctor_command(registry, json);
+  return static_cast<int>(code.value_or(ExitCode::internal));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return run_cli(argc, argv);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "dropcheck: internal error: {}; please report it with the command line\n", e.what());
+    return static_cast<int>(ExitCode::internal);
+  }
+}

@@ -1,0 +1,64 @@
+#include "tools/registration.hpp"
+
+#include <fmt/format.h>
+
+#include "impl/cpu/cpu_backend.hpp"
+#include "impl/mutants/mutants.hpp"
+#include "impl/plugin/plugin_backend.hpp"
+#include "impl/worker/worker_backend.hpp"
+#include "reference/reference_backend.hpp"
+#include "suites/register.hpp"
+
+namespace dropcheck::tools {
+namespace {
+
+/// A plugin in a worker of our own binary, or here when asked for.
+Expected<std::unique_ptr<Backend>> open_plugin_anywhere(const std::string& spec,
+                                                        const BackendOptions& options) {
+  if (options.in_process) return plugin_host::open_plugin(spec);
+  return worker::open_worker({own_path().string(), {"dropcheck", "worker", spec}}, options.deadline);
+}
+
+Expected<std::unique_ptr<Backend>> open_libtorch(const std::string&, const BackendOptions& options) {
+  const std::filesystem::path path = find_plugin(kLibtorchPlugin);
+  if (path.empty()) return Error{ErrorCode::unsupported, kGetLibtorch};
+  return open_plugin_anywhere(path.string(), options);
+}
+
+}  // namespace
+
+std::filesystem::path own_path() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? std::filesystem::path("dropcheck") : path;
+}
+
+std::filesystem::path find_plugin(const std::string& file_name) {
+  const std::filesystem::path beside = own_path().parent_path();
+  std::error_code error;
+  for (const auto& folder : {beside / "plugins", beside.parent_path() / "lib" / "dropcheck" / "plugins"})
+    if (std::filesystem::exists(folder / file_name, error)) return folder / file_name;
+  return {};
+}
+
+Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec) {
+  return plugin_host::open_plugin(spec);
+}
+
+Registry make_registry() {
+  Registry registry;
+  registry.add_backend({"reference", "reference", "the definition itself, readable before fast", false,
+                        reference::open_reference});
+  registry.add_backend(
+      {"cpu", "cpu", "our own implementation for CPUs, stream dropcheck-philox", false, cpu::open_cpu});
+  registry.add_backend(
+      {"libtorch", "libtorch", "the real LibTorch, behind the plugin ABI", false, open_libtorch});
+  registry.add_backend({"plugin", "plugin:PATH[?CONFIG]", "a shared library with the C plugin ABI", true,
+                        open_plugin_anywhere});
+  registry.add_backend({"mutant", "mutant:ID", "a deliberately wrong implementation, to see it caught", true,
+                        mutants::open_mutant});
+  suites::register_suites(registry);
+  return registry;
+}
+
+}  // namespace dropcheck::tools

@@ -1,0 +1,29 @@
+#pragma once
+// The one list of what this program knows: backends, protocols, checks and profiles.
+
+#include <filesystem>
+
+#include "harness/core/registry.hpp"
+
+namespace dropcheck::tools {
+
+Registry make_registry();
+
+/// Opens `spec` (PATH[?CONFIG]) in this process; what the hidden worker command serves.
+Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec);
+
+/// Path of the running program.
+std::filesystem::path own_path();
+
+/// Where a plugin of that file name lies: plugins/ beside the program, then the library folder; empty when
+/// nowhere.
+std::filesystem::path find_plugin(const std::string& file_name);
+
+inline constexpr const char* kLibtorchPlugin = "libtorch_backend.so";
+/// How to get LibTorch, for those who have it not.
+inline constexpr const char* kGetLibtorch =
+    "the LibTorch backend is not built: install Torch (Debian: apt-get install libtorch-dev; or use "
+    "tools/verify --torch=wheel) and "
+    "build again";
+
+}  // namespace dropcheck::tools

@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+
+#include "harness/run/expectations.hpp"
+#include "harness/run/runner.hpp"
+#include "reports/jsonl.hpp"
+#include "reports/results_file.hpp"
+#include "reports/summary.hpp"
+#include "tools/backend_names.hpp"
+#include "tools/commands.hpp"
+#include "tools/machine.hpp"
+#include "tools/progress.hpp"
+
+namespace dropcheck::tools {
+namespace {
+
+std::atomic<bool> g_stop{false};               // asks all lanes to end
+volatile std::sig_atomic_t g_interrupted = 0;  // it was the user who asked
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void on_signal(int) {
+  g_interrupted = 1;
+  g_stop.store(true);
+}
+
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends at once
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+CheckRecord record_of(const CheckInfo& info) {
+  return {info.id, info.level == Level::required ? "required" : "recommended", info.title, info.catches,
+          info.cannot_see};
+}
+
+/// One run from header to footer.
+class Session {
+ public:
+  Session(const Registry& registry, const RunArguments& arguments, const Plan& plan,
+          Expectations expectations, reports::ResultsFile file)
+      : registry_(registry),
+        arguments_(arguments),
+        plan_(plan),
+        expectations_(std::move(expectations)),
+        file_(std::move(file)) {
+    options_.lanes = lanes_of(arguments.selection);
+    options_.backend.in_process = arguments.selection.in_process;
+    options_.fail_fast = arguments.fail_fast;
+  }
+
+  ExitCode run() {
+    const auto started = std::chrono::steady_clock::now();
+    begin();
+    bool complete = true;
+    for (const BackendRecord& backend : record_.header.backends) {
+      if (!backend.open_error.empty()) continue;
+      if (g_stop.load()) {
+        complete = false;
+        break;
+      }
+      complete = judge(backend) && complete;
+    }
+    progress_.clear();
+    finish(complete, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+    return static_cast<ExitCode>(record_.footer.exit_code);
+  }
+
+ private:
+  void begin() {
+    RunHeader& header = record_.header;
+    header.tool_version = DROPCHECK_VERSION;
+    header.plan_hash = plan_.hash;
+    header.master_seed = plan_.master_seed;
+    header.dialect = arguments_.selection.dialect;
+    header.profile = plan_.profile;
+    header.alpha = plan_.alpha;
+    header.filters = plan_.filters;
+    for (const std::string& spec : split_backend_names(arguments_.selection.backends)) {
+      BackendRecord backend;
+      backend.spec = spec;
+      const auto opened = registry_.open(spec, options_.backend);
+      if (opened) {
+        backend.capabilities = (*opened)->capabilities();
+      } else {
+        backend.open_error = opened.error().message;
+        ending_.backend_unavailable = true;
+        fmt::print(stderr, "dropcheck: backend '{}' cannot be opened: {}\n", spec, backend.open_error);
+      }
+      header.backends.push_back(std::move(backend));
+    }
+    for (const auto& check : registry_.checks()) header.checks.push_back(record_of(check->info()));
+    write(reports::header_line(header));
+  }
+
+  bool judge(const BackendRecord& backend) {
+    progress_.start(backend.spec);
+    RunnerEvents events;
+    events.on_result = [this](ResultRecord result) { return take(std::move(result)); };
+    events.on_progress = [this](std::uint64_t done, std::uint64_t total) { progress_.update(done, total); };
+    return run_plan(registry_, plan_, backend.spec, backend.capabilities, options_, events, g_stop);
+  }
+
+  Verdict take(ResultRecord result) {
+    expectations_.apply(result);
+    const Verdict verdict = result.verdict;
+    if (result.level == "required") ending_.verdict = worse(ending_.verdict, verdict);
+    ending_.comparisons += result.comparisons > 0 ? 1 : 0;
+    ++counts_[static_cast<std::size_t>(verdict)];
+    write(reports::result_line(result));
+    const bool decides = result.level == "required";
+    record_.results.push_back(std::move(result));
+    return decides ? verdict : Verdict::pass;
+  }
+
+  void finish(bool complete, double seconds) {
+    record_.environment = machine_facts();
+    record_.environment.emplace_back("lanes", std::to_string(options_.lanes));
+    record_.environment.emplace_back("in_process", options_.backend.in_process ? "true" : "false");
+    record_.environment.emplace_back("wall_seconds", fmt::format("{:.1f}", seconds));
+    write(reports::environment_line(record_.environment));
+    ending_.interrupted = g_interrupted != 0;
+    Footer& footer = record_.footer;
+    footer.verdict = ending_.backend_unavailable ? worse(ending_.verdict, Verdict::error) : ending_.verdict;
+    for (const Verdict v : {Verdict::pass, Verdict::fail, Verdict::error, Verdict::inconclusive,
+                            Verdict::unsupported, Verdict::expected_fail})
+      footer.counts.emplace_back(to_string(v), counts_[static_cast<std::size_t>(v)]);
+    footer.complete = complete;
+    footer.exit_code = static_cast<int>(exit_code_of(ending_));
+    write(reports::footer_line(footer));
+    const Status written = reports::write_reports(record_, arguments_.out);
+    if (!written) fail_internally(written.error());
+    fmt::print("{}", reports::console_summary(record_, use_color(arguments_.color, STDOUT_FILENO)));
+  }
+
+  void write(const std::string& line) {
+    const Status written = file_.write(line);
+    if (!written) fail_internally(written.error());
+  }
+
+  void fail_internally(const Error& error) {
+    if (!ending_.internal_fault) fmt::print(stderr, "dropcheck: {}\n", error.message);
+    ending_.internal_fault = true;
+    record_.footer.exit_code = static_cast<int>(exit_code_of(ending_));
+    g_stop.store(true);
+  }
+
+  const Registry& registry_;
+  const RunArguments& arguments_;
+  const Plan& plan_;
+  Expectations expectations_;
+  reports::ResultsFile file_;
+  RunnerOptions options_;
+  RunRecord record_;
+  RunEnding ending_;
+  std::array<std::uint64_t, 6> counts_{};
+  Progress progress_;
+};
+
+}  // namespace
+
+ExitCode run_command(const Registry& registry, const RunArguments& arguments) {
+  const auto plan = plan_of(registry, arguments.selection);
+  if (!plan) return usage_error(plan.error().message);
+  if (arguments.selection.vary_seed) fmt::print("seed {:#x}\n", plan->master_seed);
+  Expectations expectations;
+  if (!arguments.expect.empty()) {
+    auto read = Expectations::read(arguments.expect);
+    if (!read) return usage_error(read.error().message);
+    expectations = std::move(*read);
+  }
+  auto file = reports::ResultsFile::create(arguments.out);
+  if (!file) return usage_error(file.error().message);
+  catch_signals();
+  return Session(registry, arguments, *plan, std::move(expectations), std::move(*file)).run();
+}
+
+}  // namespace dropcheck::tools

@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <random>
+#include <thread>
+
+#include "harness/core/descriptor.hpp"
+#include "tools/backend_names.hpp"
+#include "tools/commands.hpp"
+
+namespace dropcheck::tools {
+namespace {
+
+Error usage(std::string message) { return Error{ErrorCode::invalid_argument, std::move(message)}; }
+
+Expected<std::uint64_t> seed_of(const Selection& selection) {
+  if (selection.vary_seed) {
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+  }
+  if (selection.seed.empty()) return kDefaultSeed;
+  std::string_view text = selection.seed;
+  const bool hex = text.starts_with("0x") || text.starts_with("0X");
+  if (hex) text.remove_prefix(2);
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed, hex ? 16 : 10);
+  if (error != std::errc{} || end != text.data() + text.size())
+    return usage(fmt::format("--seed={} cannot be read: write a decimal or 0x hexadecimal number of 64 bits",
+                             selection.seed));
+  return seed;
+}
+
+}  // namespace
+
+ExitCode usage_error(const std::string& message) {
+  fmt::print(stderr, "dropcheck: {}\n", message);
+  return ExitCode::usage;
+}
+
+Expected<Plan> plan_of(const Registry& registry, const Selection& selection) {
+  if (selection.dialect != "pytorch")
+    return usage(fmt::format("dialect '{}' is not known: write pytorch", selection.dialect));
+  if (selection.threads > kMaxThreads)
+    return usage(fmt::format("--threads={} is too many: write at most {}", selection.threads, kMaxThreads));
+  for (const std::string& name : split_backend_names(selection.backends)) {
+    const auto family = registry.family(name);
+    if (!family) return family.error();
+  }
+  const auto seed = seed_of(selection);
+  if (!seed) return seed.error();
+  PlanOptions options;
+  options.profile = selection.profile;
+  options.alpha = selection.alpha;
+  options.master_seed = *seed;
+  options.suites = selection.suites;
+  options.check_glob = selection.check_glob;
+  if (!selection.only_case.empty()) {
+    auto problem = parse_descriptor(selection.only_case);
+    if (!problem) return usage(fmt::format("--case: {}", problem.error().message));
+    options.only_case = std::move(*problem);
+  }
+  return make_plan(registry, options);
+}
+
+unsigned lanes_of(const Selection& selection) {
+  return selection.threads != 0 ? selection.threads : std::max(1u, std::thread::hardware_concurrency());
+}
+
+bool use_color(const std::string& choice, int descriptor) {
+  if (choice != "auto") return choice == "always";
+  return isatty(descriptor) != 0 && std::getenv("NO_COLOR") == nullptr;
+}
+
+}  // namespace dropcheck::tools
