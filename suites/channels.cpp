@@ -16,7 +16,8 @@ class MixedChannels final : public MergingObserver<MixedChannels> {
   void observe(const StepRecord& record) override {
     if (record.dropped == nullptr) return;
     const auto& shape = record.step->problem.shape;
-    const ChannelBits channels = channel_bits(*record.dropped, shape);
+    const ChannelBits channels =
+        record.channels != nullptr ? *record.channels : channel_bits(*record.dropped, shape);
     if (channels.bits.size() == record.dropped->size()) return;  // channels of one element cannot be mixed
     finding.compared(channels.bits.size());
     finding.violated(channels.mixed_channels, [&] {

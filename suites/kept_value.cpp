@@ -2,6 +2,7 @@
 // scaled by 1/q in one of the ways that the dialect allows, the same way everywhere. Outputs of the alpha
 // operators lie on one of two affine branches, within the rounding of their dtype.
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -88,29 +89,42 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
   ExactFinding finding;
 
  private:
-  /// Inputs take few values: what each becomes under each form is worked out once.
+  /// Inputs take few values: what each becomes under each form is worked out once. Forms that agree on all of
+  /// them share a table.
+  void fill_tables() {
+    for (std::size_t f = 0; f < rules_.size(); ++f) {
+      std::vector<std::uint64_t> table(kIntegerRange);
+      for (int v = 0; v < kIntegerRange; ++v) {
+        std::array<std::byte, 8> bytes{};
+        store_element(rules_[f](v - kIntegerRange / 2), bytes.data(), problem_.dtype);
+        table[static_cast<std::size_t>(v)] = element_bits(bytes.data(), problem_.dtype);
+      }
+      const auto same =
+          std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.values == table; });
+      if (same != tables_.end()) same->forms |= FormSet{1} << f;
+      else tables_.push_back({FormSet{1} << f, std::move(table)});
+    }
+  }
+
   template <typename Word>
   void integers(const StepRecord& record, const std::byte* y, std::size_t n) {
-    if (table_.empty()) {
-      table_.resize(rules_.size() * kIntegerRange);
-      for (std::size_t f = 0; f < rules_.size(); ++f) {
-        for (int v = 0; v < kIntegerRange; ++v) {
-          std::array<std::byte, 8> bytes{};
-          store_element(rules_[f](v - kIntegerRange / 2), bytes.data(), problem_.dtype);
-          table_[f * kIntegerRange + static_cast<std::size_t>(v)] =
-              element_bits(bytes.data(), problem_.dtype);
-        }
+    if (tables_.empty()) fill_tables();
+    const FormSet before = alive_;
+    std::size_t last_death = 0;  // the element that struck out the last form, if all go
+    for (const Table& table : tables_) {
+      if ((alive_ & table.forms) == 0) continue;
+      for (std::size_t i = 0; i < n; ++i) {
+        const Word bits = word_at<Word>(y, i);
+        if (static_cast<Word>(bits << 1) == 0) continue;  // dropped: +0 or -0
+        if (table.values[static_cast<std::size_t>(record.integers[i] + kIntegerRange / 2)] == bits) continue;
+        alive_ &= ~table.forms;
+        last_death = std::max(last_death, i);
+        break;
       }
     }
-    for (std::size_t i = 0; i < n; ++i) {
-      const Word bits = word_at<Word>(y, i);
-      if (static_cast<Word>(bits << 1) == 0) continue;  // dropped: +0 or -0
-      const auto v = static_cast<std::size_t>(int{record.integers[i]} + kIntegerRange / 2);
-      FormSet agrees = 0;
-      for (std::size_t f = 0; f < rules_.size(); ++f)
-        agrees |= FormSet{table_[f * kIntegerRange + v] == bits} << f;
-      restrict_to(agrees, i, record.integers[i], load_element(y + i * sizeof(Word), problem_.dtype));
-    }
+    if (before != 0 && alive_ == 0)
+      no_form_left(last_death, record.integers[last_death],
+                   load_element(y + last_death * sizeof(Word), problem_.dtype));
   }
 
   void reals(const StepRecord& record, const std::byte* y, std::size_t n) {
@@ -153,19 +167,29 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
   void restrict_to(FormSet agrees, std::size_t i, double x, double out) {
     const FormSet before = alive_;
     alive_ &= agrees;
-    if (before == 0 || alive_ != 0) return;
+    if (before != 0 && alive_ == 0) no_form_left(i, x, out);
+  }
+
+  void no_form_left(std::size_t i, double x, double out) {
+    const bool some_form_fits =
+        std::any_of(rules_.begin(), rules_.end(), [&](const ScaleRule& rule) { return rule(x) == out; });
     finding.violated(1, [&] {
       return fmt::format(
           "element {}: x = {} became {}, which is {:.6g} x; a kept value is x / q = {:.9g} at p = {}{}", i, x,
           out, out / x, x / (1 - problem_.p), problem_.p,
-          agrees != 0 ? " rounded in one way throughout" : "");
+          some_form_fits ? ", rounded in one way throughout" : "");
     });
   }
+
+  struct Table {
+    FormSet forms;
+    std::vector<std::uint64_t> values;  // raw bits by integer + 128
+  };
 
   Problem problem_;
   std::span<const ScaleForm> forms_;
   std::vector<ScaleRule> rules_;
-  std::vector<std::uint64_t> table_;
+  std::vector<Table> tables_;
   FormSet alive_ = 0;
 };
 

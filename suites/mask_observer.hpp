@@ -22,6 +22,7 @@ class MergingObserver : public Observer {
 inline const MaskBits& mask_entries(const StepRecord& record, MaskBits& scratch) {
   DROPCHECK_CHECK(record.dropped != nullptr);
   if (!drops_channels(record.step->problem.op)) return *record.dropped;
+  if (record.channels != nullptr) return record.channels->bits;
   scratch = channel_bits(*record.dropped, record.step->problem.shape).bits;
   return scratch;
 }

@@ -144,7 +144,8 @@ Input mask_input(std::uint64_t block) { return kMaskInputs[block % kMaskInputs.s
 void register_protocols(Registry& registry) {
   const auto add = [&](const char* id, const char* summary, std::uint32_t calls, auto steps,
                        std::vector<Feature> needs, bool streaming) {
-    registry.add_protocol({id, summary, calls, steps, std::move(needs), streaming});
+    registry.add_protocol(
+        {id, summary, calls, steps, std::move(needs), std::string_view(id) == "threads", streaming});
   };
   add("mask", "many masks, read for every streaming statistic; the inputs change from block to block", 4,
       mask_steps, {}, true);

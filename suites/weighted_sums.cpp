@@ -47,37 +47,62 @@ template <int Power>
 class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
  public:
   void observe(const StepRecord& record) override {
-    const Problem& problem = record.step->problem;
-    const auto channels = static_cast<std::uint64_t>(mask_count(problem));
-    const std::uint64_t inner =
-        drops_channels(problem.op) && channels > 0 ? record.integers.size() / channels : 1;
     MaskBits scratch;
     const MaskBits& bits = mask_entries(record, scratch);
-    Sums& s = sums[record.block % kKinds];
-    Sums call;  // 64-bit parts first: 128-bit sums of every element would be slow
-    std::int64_t kept = 0, all = 0, squares = 0, absolute = 0;
-    for (std::uint64_t i = 0; i < bits.size(); ++i) {
-      std::int64_t w = 0;
-      for (std::uint64_t j = 0; j < inner; ++j) w += weight<Power>(record.integers[i * inner + j]);
-      const std::int64_t magnitude = w < 0 ? -w : w;
-      kept += bits[i] ? 0 : w;
-      all += w;
-      absolute += magnitude;
-      call.largest = std::max(call.largest, magnitude);
-      if (inner == 1) squares += w * w;
-      else call.squares += static_cast<Int128>(w) * w;
-    }
-    call.kept = kept;
-    call.all = all;
-    call.squares += squares;
-    call.absolute = absolute;
-    call.entries = bits.size();
-    s.add(call);
+    if (record.index == 0 || record.integers.data() != weighed_.data() ||
+        record.integers.size() != weighed_.size())
+      weigh(record, bits.size());
+    std::int64_t dropped = 0;
+    if (weights_.empty())
+      for_each_drop(bits, [&](std::uint64_t i) { dropped += weight<Power>(weighed_[i]); });
+    else for_each_drop(bits, [&](std::uint64_t i) { dropped += weights_[i]; });
+    Sums call = input_;
+    call.kept = call.all - dropped;
+    sums[record.block % kKinds].add(call);
   }
   void add(const WeightedSums& later) {
     for (std::size_t k = 0; k < kKinds; ++k) sums[k].add(later.sums[k]);
   }
   std::array<Sums, kKinds> sums;
+
+ private:
+  /// Works out what depends on the input only, which all calls of a block share.
+  void weigh(const StepRecord& record, std::uint64_t entries) {
+    weighed_ = record.integers;
+    weights_.clear();
+    input_ = {};
+    input_.entries = entries;
+    if (entries == weighed_.size()) {
+      std::int64_t all = 0, squares = 0, absolute = 0, largest = 0;
+      for (const std::int8_t x : weighed_) {
+        const std::int64_t w = weight<Power>(x), magnitude = w < 0 ? -w : w;
+        all += w;
+        squares += w * w;  // at most 2^28 each: no overflow below 2^34 elements, and no tensor has as many
+        absolute += magnitude;
+        largest = std::max(largest, magnitude);
+      }
+      input_.all = all;
+      input_.squares = squares;
+      input_.absolute = absolute;
+      input_.largest = largest;
+      return;
+    }
+    const std::uint64_t inner = entries > 0 ? weighed_.size() / entries : 1;
+    weights_.assign(entries, 0);
+    for (std::uint64_t i = 0; i < entries; ++i) {
+      std::int64_t& w = weights_[i];
+      for (std::uint64_t j = 0; j < inner; ++j) w += weight<Power>(weighed_[i * inner + j]);
+      const std::int64_t magnitude = w < 0 ? -w : w;
+      input_.all += w;
+      input_.squares += static_cast<Int128>(w) * w;
+      input_.absolute += magnitude;
+      input_.largest = std::max(input_.largest, magnitude);
+    }
+  }
+
+  std::span<const std::int8_t> weighed_;
+  std::vector<std::int64_t> weights_;  // one a channel; empty where the inputs are the weights
+  Sums input_;                         // all but `kept`
 };
 
 template <int Power>

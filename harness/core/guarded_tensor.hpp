@@ -14,7 +14,7 @@ namespace dropcheck {
 // All bits set is a NaN in every floating dtype whose payload no arithmetic produces, and no boolean.
 inline constexpr std::byte kPoison{0xFF};
 inline constexpr std::byte kGuard{0xCA};
-inline constexpr std::size_t kGuardBytes = kMemoryAlignment;
+inline constexpr std::size_t kGuardBytes = 256;  // before and after; at least, since memory comes in pages
 
 class GuardedTensor {
  public:
@@ -26,6 +26,8 @@ class GuardedTensor {
 
   const TensorView& view() const { return view_; }
   Memory& memory() { return *memory_; }
+  /// Gives the memory up for another tensor.
+  std::unique_ptr<Memory> take_memory() && { return std::move(memory_); }
   /// Bytes from the start of the memory to the first element.
   std::size_t byte_offset() const { return static_cast<std::size_t>(view_.data - memory_->data()); }
 

@@ -79,9 +79,16 @@ ChannelBits channel_bits(const MaskBits& elements, std::span<const std::int64_t>
   if (channels == 0) return result;
   const std::uint64_t inner = elements.size() / channels;
   for (std::uint64_t c = 0; c < channels; ++c) {
+    const std::uint64_t begin = c * inner, end = begin + inner;
     std::uint64_t dropped = 0;
-    for (std::uint64_t i = 0; i < inner; ++i) dropped += elements[c * inner + i] ? 1u : 0u;
-    if (inner > 0 && elements[c * inner]) result.bits.set(c);
+    for (std::uint64_t at = begin; at < end;) {  // the part of each word that belongs to the channel
+      const std::uint64_t length = std::min(64 - at % 64, end - at);
+      const std::uint64_t part = elements.words()[at / 64] >> (at % 64);
+      dropped += static_cast<std::uint64_t>(
+          std::popcount(length == 64 ? part : part & ((std::uint64_t{1} << length) - 1)));
+      at += length;
+    }
+    if (inner > 0 && elements[begin]) result.bits.set(c);
     if (dropped != 0 && dropped != inner) ++result.mixed_channels;
   }
   return result;

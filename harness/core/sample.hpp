@@ -61,6 +61,9 @@ struct Protocol {
   std::uint32_t default_calls;  // where neither profile nor problem says
   std::function<std::vector<Step>(const SampleInfo&, std::uint64_t block)> steps;
   std::vector<Feature> needs;
+  /// Splitting work shows on large tensors only: not among the profiles' "exact" protocols, nor tried on
+  /// random problems.
+  bool needs_large_tensors = false;
   bool streaming = false;  // large: records are seen one at a time and inputs are not kept for comparison
 };
 
@@ -77,8 +80,9 @@ struct StepRecord {
   TensorView mask;                        // data is null when not asked for
   std::span<const std::byte> dy;          // dense, logical order
   TensorView dx;                          // data is null when no gradient was asked for
-  const MaskBits* dropped =
-      nullptr;  // read off y; absent where that says nothing (eval mode, an error, zeros in x)
+  /// Read off y; absent where that says nothing (eval mode, an error, zeros in x).
+  const MaskBits* dropped = nullptr;
+  const ChannelBits* channels = nullptr;  // of `dropped`, for operators that drop channels
 };
 
 /// The sufficient statistics of one check on one block. Observers of a sample are merged in block order.

@@ -43,11 +43,19 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
   Slot& s = slots_[role];
   const Problem key = geometry_key(problem);
   if (s.tensor && s.key == key && s.is_output == is_output) return &s;
+  // Memory of the right size is used again: fresh pages cost more than the small calls that use them.
+  const std::size_t bytes = GuardedTensor::bytes_needed(key, is_output);
+  const std::size_t pages = (bytes + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment;
+  std::unique_ptr<Memory> memory;
+  if (s.tensor && s.tensor->memory().size() == pages) memory = std::move(*s.tensor).take_memory();
   s.tensor.reset();
   s.holds.reset();
-  auto memory = backend_.allocate(GuardedTensor::bytes_needed(key, is_output));
-  if (!memory) return memory.error();
-  s.tensor.emplace(std::move(*memory), key, is_output);
+  if (!memory) {
+    auto allocated = backend_.allocate(bytes);
+    if (!allocated) return allocated.error();
+    memory = std::move(*allocated);
+  }
+  s.tensor.emplace(std::move(memory), key, is_output);
   s.key = key;
   s.is_output = is_output;
   return &s;
@@ -182,9 +190,14 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
     record.mask = mask->tensor->view();
   }
   MaskBits dropped;
+  ChannelBits channels;
   if (output_shows_mask(s)) {
     dropped = drop_bits_of_output(problem.op, record.y);
     record.dropped = &dropped;
+    if (drops_channels(problem.op)) {
+      channels = channel_bits(dropped, problem.shape);
+      record.channels = &channels;
+    }
   }
   if (s.upstream) {
     auto trouble = gradient(s, observation->saved, record);

@@ -1,8 +1,10 @@
 #include "harness/run/inputs.hpp"
 
+#include <algorithm>
+#include <array>
 #include <boost/random/mersenne_twister.hpp>
-#include <boost/random/uniform_int_distribution.hpp>
 #include <cmath>
+#include <cstring>
 
 #include "harness/core/element.hpp"
 
@@ -16,17 +18,17 @@ bool is_integer_kind(Input kind) { return kind != Input::random_reals && kind !=
 
 std::vector<std::int8_t> integers_of(Input kind, std::size_t n) {
   std::vector<std::int8_t> values(n, 1);
-  // Boost's distributions give the same numbers on every platform, std's do not.
   boost::random::mt19937_64 engine(kInputKey + static_cast<std::uint64_t>(kind));
   switch (kind) {
-    case Input::random_integers: {
-      boost::random::uniform_int_distribution<int> draw(1, 2 * static_cast<int>(kLargest));
-      for (auto& v : values) {
-        const int i = draw(engine);
-        v = static_cast<std::int8_t>(i <= kLargest ? i : static_cast<int>(kLargest) - i);
+    case Input::random_integers:
+      for (std::size_t i = 0; i < n; i += 8) {
+        std::uint64_t bits = engine();
+        for (std::size_t j = i; j < std::min(i + 8, n); ++j, bits >>= 8) {
+          const auto v = static_cast<std::int8_t>(bits & 0xff);
+          values[j] = v == 0 || v == -128 ? std::int8_t{1} : v;
+        }
       }
       break;
-    }
     case Input::alternating:
       for (std::size_t i = 0; i < n; ++i) values[i] = i % 2 == 0 ? 64 : -64;
       break;
@@ -91,8 +93,13 @@ InputData make_input(Input kind, const Problem& problem) {
     data.integers = integers_of(kind, n);
     if (is_alpha(problem.op))
       for (auto& v : data.integers) v = static_cast<std::int8_t>(v < 0 ? -v : v);
+    // Few values, many elements: each value is converted once.
+    std::array<std::array<std::byte, sizeof(double)>, 256> converted{};
+    for (int v = -128; v < 128; ++v)
+      store_element(v, converted[static_cast<std::size_t>(v + 128)].data(), problem.dtype);
     for (std::size_t i = 0; i < n; ++i)
-      store_element(data.integers[i], data.elements.data() + i * size, problem.dtype);
+      std::memcpy(data.elements.data() + i * size,
+                  converted[static_cast<std::size_t>(data.integers[i] + 128)].data(), size);
     return data;
   }
   boost::random::mt19937_64 engine(kInputKey + static_cast<std::uint64_t>(kind));

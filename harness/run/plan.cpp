@@ -77,7 +77,8 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
     if (!problems) return usage(fmt::format("profile line {}: {}", line_number, problems.error().message));
     std::vector<const Protocol*> protocols;
     for (const Protocol& protocol : registry.protocols())
-      if (protocol.id == words[0] || (words[0] == "exact" && !protocol.streaming))
+      if (protocol.id == words[0] ||
+          (words[0] == "exact" && !protocol.streaming && !protocol.needs_large_tensors))
         protocols.push_back(&protocol);
     if (protocols.empty())
       return usage(fmt::format("profile line {}: protocol '{}' is not known", line_number, words[0]));

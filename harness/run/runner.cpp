@@ -39,6 +39,9 @@ std::string missing_for(const Capabilities& capabilities, const Protocol* protoc
   return {};
 }
 
+/// A protocol that makes sense on the small tensors of random problems.
+bool is_small(const Protocol& protocol) { return !protocol.streaming && !protocol.needs_large_tensors; }
+
 /// Calls the check's own code; whatever escapes it is an error, never a pass.
 Judgement fenced_judge(const Check& check, const Observer& seen, const JudgeContext& context) {
   try {
@@ -159,7 +162,7 @@ class RunExplorer final : public Explorer {
     for (const auto& check : registry_.checks()) {
       const auto& protocols = check->info().protocols;
       const bool small = std::any_of(protocols.begin(), protocols.end(), [&](const std::string& id) {
-        return !registry_.protocol(id)->streaming;
+        return is_small(*registry_.protocol(id));
       });
       if (check->info().suite() == suite && check->is_exact() && small) ids.push_back(check->info().id);
     }
@@ -180,7 +183,7 @@ std::optional<Judgement> Run::judge_now(BlockExecutor& executor, const Check& ch
   std::optional<Judgement> worst;
   for (const Protocol& protocol : registry_.protocols()) {
     const auto& ids = check.info().protocols;
-    if (protocol.streaming || std::find(ids.begin(), ids.end(), protocol.id) == ids.end()) continue;
+    if (!is_small(protocol) || std::find(ids.begin(), ids.end(), protocol.id) == ids.end()) continue;
     const SampleInfo info{protocol.id, problem, 1, problem.calls.value_or(protocol.default_calls)};
     if (!check.applies(info).applies || !missing_for(capabilities_, &protocol, check, &problem).empty())
       continue;

@@ -1,6 +1,7 @@
 // LibTorch's dropout family behind the plugin ABI.
 
 #include <ATen/Parallel.h>
+#include <c10/util/Logging.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -96,6 +97,8 @@ class Torch : public plugin::Kernel {
  public:
   Torch() {
     at::set_num_threads(Attributes().threads);
+    // Refusals are ordinary answers here, and a stack trace for each would cost more than all the calls.
+    c10::SetStackTraceFetcher([]() -> std::string { return {}; });
     const LoadedLibrary loaded = loaded_library();
     name = "libtorch";
     version = loaded.version;

@@ -1,0 +1,163 @@
+// Every mutant is caught by the check that its table names, in the profile that promises it, and the plain
+// backend under the mutants passes.
+#include "impl/mutants/mutants.hpp"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <map>
+#include <set>
+
+#include "harness/core/descriptor.hpp"
+#include "harness/run/runner.hpp"
+#include "suites/register.hpp"
+#include "suites/testing/planted_backend.hpp"
+
+namespace dropcheck::suites {
+namespace {
+
+Registry registry_with_mutants() {
+  Registry registry;
+  register_suites(registry);
+  registry.add_backend({"mutant", "mutant:ID", "wrong on purpose", true, mutants::open_mutant});
+  return registry;
+}
+
+std::vector<ResultRecord> results_of(const Registry& registry, const std::string& spec,
+                                     const PlanOptions& options, unsigned lanes = 2) {
+  const auto plan = make_plan(registry, options);
+  if (!plan) throw std::logic_error(plan.error().message);
+  const auto backend = registry.open(spec, {});
+  if (!backend) throw std::logic_error(backend.error().message);
+  std::vector<ResultRecord> results;
+  RunnerEvents events;
+  events.on_result = [&](ResultRecord result) {
+    results.push_back(result);
+    return result.verdict;
+  };
+  RunnerOptions runner;
+  runner.lanes = lanes;
+  std::atomic<bool> stop{false};
+  run_plan(registry, *plan, spec, (*backend)->capabilities(), runner, events, stop);
+  return results;
+}
+
+/// Large samples are tried on one case of the profile, with the share that it has there.
+PlanOptions quick_options(std::string_view check) {
+  const std::map<std::string_view, const char*> cases = {
+      {"mask_rate.drop_rate", "op=dropout,p=0.1,shape=64x128x128"},
+      {"mask_rate.position", "op=dropout,p=0.3,shape=4099"},
+      {"channel_correlation.axes", "op=dropout,p=0.3,shape=64x128x128"},
+      {"channel_correlation.whole_channels", "op=dropout2d,p=0.15,shape=16x17x3x5"},
+      {"unbiasedness.kept_value", "op=dropout,p=0.15,shape=3x5x7x11"}};
+  PlanOptions options;
+  options.profile = "quick";
+  options.check_glob = std::string(check);
+  if (const auto found = cases.find(check); found != cases.end())
+    options.only_case = testing::problem_of(found->second);
+  return options;
+}
+
+class Mutants : public ::testing::TestWithParam<mutants::MutantInfo> {};
+
+TEST_P(Mutants, AreCaughtByTheCheckThatTheTableNames) {
+  const Registry registry = registry_with_mutants();
+  const mutants::MutantInfo& mutant = GetParam();
+  ASSERT_NE(registry.check(mutant.killed_by), nullptr) << mutant.killed_by << " is not registered";
+  std::uint64_t failed = 0;
+  for (const ResultRecord& r :
+       results_of(registry, "mutant:" + std::string(mutant.id), quick_options(mutant.killed_by))) {
+    EXPECT_EQ(r.check, mutant.killed_by);
+    if (r.verdict != Verdict::fail) continue;
+    ++failed;
+    EXPECT_FALSE(r.message.empty());
+    EXPECT_THAT(r.repro, ::testing::HasSubstr("--check=" + r.check));
+  }
+  EXPECT_GT(failed, 0u) << mutant.mechanism;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, Mutants,
+                         ::testing::ValuesIn(mutants::mutant_table().begin(), mutants::mutant_table().end()),
+                         [](const auto& info) { return std::string(info.param.id); });
+
+TEST(PlainBackend, PassesEveryCheckThatMustCatchAMutant) {
+  const Registry registry = registry_with_mutants();
+  std::set<std::string_view> checks;
+  for (const auto& mutant : mutants::mutant_table()) checks.insert(mutant.killed_by);
+  for (const std::string_view check : checks) {
+    const auto results = results_of(registry, "mutant:none", quick_options(check));
+    EXPECT_FALSE(results.empty()) << check;
+    for (const ResultRecord& r : results)
+      EXPECT_EQ(r.verdict, Verdict::pass) << r.check << " " << r.problem << ": " << r.message;
+  }
+}
+
+TEST(PlainBackend, PassesTheWholeSmokeProfile) {
+  PlanOptions options;
+  options.profile = "smoke";
+  const auto results = results_of(registry_with_mutants(), "mutant:none", options);
+  std::uint64_t passed = 0;
+  for (const ResultRecord& r : results) {
+    EXPECT_TRUE(r.verdict == Verdict::pass || r.verdict == Verdict::unsupported)
+        << r.check << " " << r.problem << ": " << r.message;
+    passed += r.verdict == Verdict::pass ? 1 : 0;
+  }
+  EXPECT_GT(passed, 500u);
+}
+
+/// A registry with one backend, planted as `plant` says.
+Registry registry_with_planted(std::function<void(testing::PlantedBackend&)> plant) {
+  Registry registry;
+  register_suites(registry);
+  registry.add_backend(
+      {"planted", "planted", "one defect", false,
+       [plant](const std::string&, const BackendOptions&) -> Expected<std::unique_ptr<Backend>> {
+         auto backend = std::make_unique<testing::PlantedBackend>();
+         plant(*backend);
+         return std::unique_ptr<Backend>(std::move(backend));
+       }});
+  return registry;
+}
+
+PlanOptions random_problems_of(const std::string& suite) {
+  PlanOptions options;
+  options.profile = "smoke";
+  options.check_glob = suite + ".random_problems";
+  return options;
+}
+
+TEST(RandomProblems, HoldOnACorrectBackendInEverySuite) {
+  const Registry registry = registry_with_planted([](testing::PlantedBackend&) {});
+  for (const char* suite : {"mask_rate", "unbiasedness", "channel_correlation", "gradient_consistency",
+                            "seed_determinism", "pytorch_semantics"}) {
+    const auto results = results_of(registry, "planted", random_problems_of(suite), 1);
+    ASSERT_EQ(results.size(), 1u);
+    EXPECT_EQ(results[0].verdict, Verdict::pass) << results[0].message;
+    EXPECT_GT(results[0].comparisons, 0u) << suite;
+  }
+}
+
+TEST(RandomProblems, ShrinkACounterExampleToAReproLineOfItsOwn) {
+  const Registry registry = registry_with_planted(
+      [](testing::PlantedBackend& backend) { backend.spoil_eval = [](double x) { return x + 1; }; });
+  const auto results = results_of(registry, "planted", random_problems_of("pytorch_semantics"), 1);
+  ASSERT_EQ(results.size(), 1u);
+  const ResultRecord& r = results[0];
+  EXPECT_EQ(r.verdict, Verdict::fail);
+  EXPECT_THAT(r.repro, ::testing::HasSubstr("--check=pytorch_semantics.eval_identity"));
+  const std::size_t at = r.repro.find("--case=");
+  ASSERT_NE(at, std::string::npos) << r.repro;
+  const auto problem = parse_descriptor(r.repro.substr(at + 7));
+  ASSERT_TRUE(problem) << problem.error().message;
+  EXPECT_EQ(element_count(problem->shape), 1) << "every tensor shows this defect: the smallest does";
+  PlanOptions again;
+  again.profile = "smoke";
+  again.check_glob = "pytorch_semantics.eval_identity";
+  again.only_case = *problem;
+  const auto repeated = results_of(registry, "planted", again, 1);
+  ASSERT_EQ(repeated.size(), 1u);
+  EXPECT_EQ(repeated[0].verdict, Verdict::fail);
+}
+
+}  // namespace
+}  // namespace dropcheck::suites
