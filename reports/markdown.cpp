@@ -134,8 +134,8 @@ class Composer {
     const std::string head = "## What a pass would have caught\n\n";
     if (power_.empty()) return head + "No result passed.\n\n";
     return head +
-           "The smallest effect that a passed case would have shown, from its most to its least sensitive "
-           "case. "
+           "Any effect of that size, or larger, would have failed with the probability given: in the "
+           "largest samples, and in every single case. "
            "Exact checks leave nothing to chance: any violation in a case that ran would have failed.\n\n" +
            tables_text(power_, keep);
   }

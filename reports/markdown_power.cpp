@@ -21,8 +21,10 @@ bool is_exact(const CheckDigest& check) {
 
 std::string effect_range(const DetectableRange& range) {
   const std::string unit = markdown_text(range.unit, 100);
-  if (range.smallest == range.largest) return fmt::format("{} {}", short_number(range.smallest), unit);
-  return fmt::format("{} to {} {}", short_number(range.smallest), short_number(range.largest), unit);
+  const std::string everywhere = short_number(range.everywhere);
+  if (range.full_size == range.everywhere) return fmt::format("{} {}", everywhere, unit);
+  return fmt::format("{} {} in the largest samples, {} in every case", short_number(range.full_size), unit,
+                     everywhere);
 }
 
 std::string power_row(const CheckDigest& check) {

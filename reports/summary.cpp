@@ -77,8 +77,9 @@ std::string backend_lines(const BackendDigest& backend, const Digest& digest, co
   if (effects.empty()) return text;
   if (effects.size() > kMaxEffects) effects.resize(kMaxEffects);
   std::vector<std::string> parts;
-  for (const DetectableRange& effect : effects) parts.push_back(clean_line(smallest_text(effect), 200));
-  return text + fmt::format("{:12} would have caught: {}\n", "", fmt::join(parts, ", "));
+  for (const DetectableRange& effect : effects) parts.push_back(clean_line(full_size_text(effect), 200));
+  return text +
+         fmt::format("{:12} would have caught in the largest samples: {}\n", "", fmt::join(parts, ", "));
 }
 
 std::string finding_lines(const ResultRecord& result, bool color) {
@@ -93,6 +94,20 @@ std::string finding_lines(const ResultRecord& result, bool color) {
     const std::string line = clean_line(result.repro, 8192);
     text += line.starts_with("repro:") ? fmt::format("  {}\n", line) : fmt::format("  repro: {}\n", line);
   }
+  return text;
+}
+
+/// The first finding of a check, which is the clearest, and how many more there are.
+std::string clearest_case(const CheckDigest& check, bool color) {
+  const ResultRecord* first = nullptr;
+  std::size_t count = 0;
+  for (const ResultRecord* result : check.results) {
+    if (!is_finding(result->verdict)) continue;
+    if (count++ == 0) first = result;
+  }
+  if (first == nullptr) return {};
+  std::string text = finding_lines(*first, color);
+  if (count > 1) text += fmt::format("  and {} more cases of this check\n", count - 1);
   return text;
 }
 
@@ -111,17 +126,17 @@ std::string console_summary(const RunRecord& run, bool color) {
   if (backends.size() > kMaxBackends)
     text += fmt::format("... and {} more backends\n", backends.size() - kMaxBackends);
 
-  std::vector<const ResultRecord*> findings;
+  // The clearest case of each check says more than ten cases of one.
+  std::vector<const CheckDigest*> findings;
   for (const BackendDigest& backend : digest.backends)
-    for (const CheckDigest* check : backend.findings())
-      for (const ResultRecord* result : check->results)
-        if (is_finding(result->verdict)) findings.push_back(result);
+    for (const CheckDigest* check : backend.findings()) findings.push_back(check);
   std::stable_partition(findings.begin(), findings.end(),
-                        [](const auto* result) { return !is_recommended(*result); });
+                        [](const auto* check) { return !check->is_recommended(); });
   for (std::size_t i = 0; i < std::min(findings.size(), kMaxFindings); ++i)
-    text += finding_lines(*findings[i], color);
+    text += clearest_case(*findings[i], color);
   if (findings.size() > kMaxFindings)
-    text += fmt::format("... and {} more; all are in results.jsonl\n", findings.size() - kMaxFindings);
+    text += fmt::format("... and {} more checks; all cases are in results.jsonl\n",
+                        findings.size() - kMaxFindings);
 
   const VerdictLine line = verdict_line(run, digest);
   return text + fmt::format("{}: {}\n", painted(line.word, color), line.sentence);

@@ -34,6 +34,14 @@ std::string source_folder(std::string_view config) {
   return std::string(path.substr(path.rfind('/') + 1));
 }
 
+/// "1.13.1" of "pytorch-1.13.1+dfsg"; empty for other names.
+std::string release_of(std::string_view source) {
+  constexpr std::string_view kPrefix = "pytorch-";
+  if (!source.starts_with(kPrefix)) return {};
+  source.remove_prefix(kPrefix.size());
+  return std::string(source.substr(0, source.find_first_not_of("0123456789.")));
+}
+
 std::string file_of(const void* symbol) {
   Dl_info info{};
   if (dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return {};
@@ -53,8 +61,15 @@ LoadedLibrary loaded_library() {
   else if (library.version != TORCH_VERSION) library.version += " (compiled against " TORCH_VERSION ")";
   // Some versions draw the masks from a generator of MKL where they have it.
   library.notes = at::hasMKL() ? "built with MKL\n" : "built without MKL\n";
-  if (const std::string source = source_folder(config); !source.empty())
-    library.notes += "its build flags name the source " + source + "\n";
+  if (const std::string source = source_folder(config); !source.empty()) {
+    // Debian's 1.13.1 calls itself 1.13.0: the source is the better witness.
+    const std::string release = release_of(source);
+    if (!release.empty() && release != library.version) {
+      library.notes.append("the library calls itself ").append(library.version);
+      library.notes.append("; its build flags name the source ").append(source).append("\n");
+      library.version = release;
+    }
+  }
   return library;
 }
 
