@@ -108,7 +108,7 @@ std::vector<const CheckDigest*> BackendDigest::findings() const {
     if (check.has_finding()) found.push_back(&check);
   const auto key = [](const CheckDigest* check) {
     const auto [verdict, recommended, p] = order(*check->results.front());
-    return std::tuple(recommended, verdict, p);
+    return std::tuple(recommended, verdict);  // else in catalogue order: the plainest checks come first
   };
   std::stable_sort(found.begin(), found.end(),
                    [&](const CheckDigest* a, const CheckDigest* b) { return key(a) < key(b); });

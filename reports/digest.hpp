@@ -42,7 +42,7 @@ struct BackendDigest {
   std::vector<CheckDigest> checks;  // in catalogue order
   Tally tally;
 
-  /// Checks with a finding: required before recommended, then by verdict, then by p-value.
+  /// Checks with a finding: required before recommended, then by verdict, then in catalogue order.
   std::vector<const CheckDigest*> findings() const;
 };
 

@@ -17,7 +17,7 @@ namespace {
 
 Error refusal(std::string message) { return {ErrorCode::invalid_argument, std::move(message)}; }
 
-void read_capabilities(JsonFields fields, Capabilities& c) {
+void read_capabilities(JsonFields& fields, Capabilities& c) {
   fields.text("name", c.name);
   fields.text("version", c.version);
   fields.text("library", c.library);
@@ -83,7 +83,7 @@ void read_optional_real(JsonFields& fields, const char* key, std::optional<doubl
   if (fields.has(key)) fields.real(key, out.emplace());
 }
 
-void read_statistic(JsonFields fields, Statistic& s) {
+void read_statistic(JsonFields& fields, Statistic& s) {
   fields.text("id", s.id);
   fields.small_count("version", s.version);
   fields.text("name", s.name);

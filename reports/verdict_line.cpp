@@ -72,7 +72,17 @@ VerdictLine line_of_results(const RunRecord& run, const Digest& digest) {
   if (has_code(ExitCode::no_comparison))
     return {"⚪", "NOTHING COMPARED", "no check compared anything, so nothing is known about any backend"};
   std::vector<std::string> names;
-  for (const BackendDigest& backend : digest.backends) names.push_back(display_name(backend, header));
+  std::size_t passed = 0;
+  for (const BackendDigest& backend : digest.backends) {
+    names.push_back(display_name(backend, header));
+    passed += backend.tally.passed();
+  }
+  if (passed == 0)
+    return {"✅", "PASS", "nothing but expected failures was found, and nothing else was judged"};
+  if (!header.filters.empty())
+    return {"✅", "PASS",
+            fmt::format("{} passed the {} results that were asked for ({}); the rest was not judged",
+                        some_of(names, ", ", "backends"), passed, clean_line(header.filters, 300))};
   return {"✅", "PASS",
           fmt::format("{} {} as dropout (dialect {}, profile {})", some_of(names, ", ", "backends"),
                       names.size() == 1 ? "behaves" : "behave", clean_line(header.dialect, 60),
@@ -88,6 +98,8 @@ VerdictLine verdict_line(const RunRecord& run, const Digest& digest) {
                                      own_fault ? "broke off through a fault of dropcheck" : "was interrupted",
                                      run.results.size());
   const std::string failed = affected(run.header, digest, Verdict::fail, "failed");
+  if (run.footer.exit_code == static_cast<int>(ExitCode::fail) && !failed.empty())
+    return {"❌", "FAIL", fmt::format("{}; the run stopped at the first failure", failed)};
   if (!failed.empty()) sentence += "; so far " + failed;
   return {"🚧", own_fault ? "INTERNAL ERROR" : "INCOMPLETE", sentence};
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <ostream>
 #include <random>
 
 #include "harness/stats/binomial.hpp"
@@ -20,6 +21,7 @@ struct Calibrated {
   const char* protocol;
   const char* descriptor;
   std::uint32_t calls;
+  friend void PrintTo(const Calibrated& row, std::ostream* out) { *out << row.check; }
 };
 
 class Calibration : public ::testing::TestWithParam<Calibrated> {};
@@ -66,8 +68,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Calibrated{"mask_rate.block_rates", "mask", "op=dropout,p=0.3,shape=131072", 1},
                       Calibrated{"mask_rate.position", "position", "op=dropout,p=0.3,shape=67", 128},
                       Calibrated{"channel_correlation.axes", "mask", "op=dropout,p=0.3,shape=16x24x32", 1}),
-    [](const auto& info) {
-      std::string name = info.param.check;
+    [](const auto& row) {
+      std::string name = row.param.check;
       for (char& letter : name) letter = letter == '.' ? '_' : letter;
       return name;
     });

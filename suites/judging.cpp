@@ -35,19 +35,23 @@ Judgement judge_statistics(std::vector<Statistic> statistics, std::uint64_t comp
     judgement.message = fmt::format("{} (p-value {}, below its share {:.2g} of the false-alarm budget)",
                                     what_failed(*worst), p_value_text(*worst), worst->alpha);
   } else {
-    std::string caught;
+    // A pass is worth what its weakest statistic would have caught.
+    const Statistic* weakest = nullptr;
     for (const Statistic& s : statistics) {
-      if (!s.minimum_detectable_effect || !std::isfinite(s.minimum_detectable_effect->value)) continue;
-      if (!caught.empty()) {
-        caught += fmt::format("; {} more statistics", statistics.size() - 1);
-        break;
-      }
+      const auto& effect = s.minimum_detectable_effect;
+      if (!effect || !std::isfinite(effect->value)) continue;
+      if (weakest == nullptr || (effect->unit == weakest->minimum_detectable_effect->unit &&
+                                 effect->value > weakest->minimum_detectable_effect->value))
+        weakest = &s;
+    }
+    std::string caught;
+    if (weakest != nullptr) {
+      const MinimumDetectableEffect& effect = *weakest->minimum_detectable_effect;
       caught = fmt::format("{}: an effect of {:.2g} ({}) would have been caught with probability 1 - {:.0e}",
-                           s.name, s.minimum_detectable_effect->value, s.minimum_detectable_effect->unit,
-                           1 - s.minimum_detectable_effect->power);
-      if (s.effect && s.effect->lower && s.effect->upper)
-        caught += fmt::format("; seen {:.6g}, interval [{:.6g}, {:.6g}]", s.effect->value, *s.effect->lower,
-                              *s.effect->upper);
+                           weakest->name, effect.value, effect.unit, 1 - effect.power);
+      if (weakest->effect && weakest->effect->lower && weakest->effect->upper)
+        caught += fmt::format("; seen {:.6g}, interval [{:.6g}, {:.6g}]", weakest->effect->value,
+                              *weakest->effect->lower, *weakest->effect->upper);
     }
     judgement.message = caught;
   }
@@ -66,8 +70,8 @@ Judgement ExactFinding::judgement(const std::string& what_held) const {
   judgement.comparisons = comparisons_;
   judgement.verdict = clean() ? Verdict::pass : Verdict::fail;
   judgement.message = clean()
-                          ? fmt::format("{} ({} comparisons, exact: any violation would have been caught)",
-                                        what_held, comparisons_)
+                          ? fmt::format("{} ({} {}, exact: any violation would have been caught)", what_held,
+                                        comparisons_, comparisons_ == 1 ? "comparison" : "comparisons")
                           : first_;
   return judgement;
 }

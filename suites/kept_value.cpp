@@ -22,6 +22,7 @@ using reference::ScaleForm;
 using reference::ScaleRule;
 
 constexpr int kIntegerRange = 256;  // inputs are -128..127
+constexpr int kIntegerOffset = 128;
 
 /// Dense raw elements of a view; `scratch` keeps a copy alive where the view has gaps.
 const std::byte* dense(const TensorView& view, std::vector<std::byte>& scratch) {
@@ -96,7 +97,7 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
       std::vector<std::uint64_t> table(kIntegerRange);
       for (int v = 0; v < kIntegerRange; ++v) {
         std::array<std::byte, 8> bytes{};
-        store_element(rules_[f](v - kIntegerRange / 2), bytes.data(), problem_.dtype);
+        store_element(rules_[f](v - kIntegerOffset), bytes.data(), problem_.dtype);
         table[static_cast<std::size_t>(v)] = element_bits(bytes.data(), problem_.dtype);
       }
       const auto same =
@@ -116,7 +117,7 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
       for (std::size_t i = 0; i < n; ++i) {
         const Word bits = word_at<Word>(y, i);
         if (static_cast<Word>(bits << 1) == 0) continue;  // dropped: +0 or -0
-        if (table.values[static_cast<std::size_t>(record.integers[i] + kIntegerRange / 2)] == bits) continue;
+        if (table.values[static_cast<std::size_t>(record.integers[i] + kIntegerOffset)] == bits) continue;
         alive_ &= ~table.forms;
         last_death = std::max(last_death, i);
         break;
@@ -150,7 +151,7 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
       if (record.integers.empty()) {
         values = reference::alpha_values(x, problem_.p, problem_.dtype);
       } else {
-        auto& slot = known[static_cast<std::size_t>(int{record.integers[i]} + kIntegerRange / 2)];
+        auto& slot = known[static_cast<std::size_t>(int{record.integers[i]} + kIntegerOffset)];
         if (!slot) slot = reference::alpha_values(x, problem_.p, problem_.dtype);
         values = *slot;
       }

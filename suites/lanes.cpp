@@ -3,6 +3,7 @@
 
 #include "harness/stats/lanes.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "harness/stats/binomial.hpp"
@@ -43,9 +44,14 @@ std::uint64_t total(const std::array<std::uint64_t, kLanes>& values) {
   return sum;
 }
 
-/// Trials are equal for all lanes but the last few of a call, so two numbers say all.
-void put_counts(Statistic& s, const LaneCounts& lanes) {
-  s.counts = {{"drops", integers(lanes.drops)}, {"trials", integers(lanes.trials)}};
+/// The first `longer_lanes` lanes have trials[0] trials, the others trials[1]: calls end inside a row of
+/// lanes.
+void put_counts(Statistic& s, const LaneCounts& lanes, std::uint64_t pit_key) {
+  const auto longer = std::count(lanes.trials.begin(), lanes.trials.end(), lanes.trials.front());
+  s.counts = {{"drops", integers(lanes.drops)},
+              {"trials", {lanes.trials.front(), lanes.trials.back()}},
+              {"longer_lanes", {static_cast<Int128>(longer)}},
+              {"pit_key", {pit_key}}};
 }
 
 Applicability enough_for_lanes(const SampleInfo& sample) {
@@ -74,7 +80,8 @@ class Lanes final : public Check {
       Statistic s;
       s.id = "S2";
       s.name = fmt::format("lanes mod {}", test.modulus);
-      if (statistics.empty()) put_counts(s, lanes);  // the same integers serve all moduli
+      // The drops of 1024 lanes serve all moduli, by folding.
+      if (test.modulus == kLanes) put_counts(s, lanes, context.pit_key);
       s.null_law = fmt::format("chi-squared({})", test.degrees_of_freedom);
       s.null_parameters = {{"p", p},
                            {"degrees_of_freedom", test.degrees_of_freedom},

@@ -58,11 +58,11 @@ PlanOptions quick_options(std::string_view check) {
   return options;
 }
 
-class Mutants : public ::testing::TestWithParam<mutants::MutantInfo> {};
+class Mutants : public ::testing::TestWithParam<std::size_t> {};  // rows of the table
 
 TEST_P(Mutants, AreCaughtByTheCheckThatTheTableNames) {
   const Registry registry = registry_with_mutants();
-  const mutants::MutantInfo& mutant = GetParam();
+  const mutants::MutantInfo& mutant = mutants::mutant_table()[GetParam()];
   ASSERT_NE(registry.check(mutant.killed_by), nullptr) << mutant.killed_by << " is not registered";
   std::uint64_t failed = 0;
   for (const ResultRecord& r :
@@ -76,9 +76,8 @@ TEST_P(Mutants, AreCaughtByTheCheckThatTheTableNames) {
   EXPECT_GT(failed, 0u) << mutant.mechanism;
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, Mutants,
-                         ::testing::ValuesIn(mutants::mutant_table().begin(), mutants::mutant_table().end()),
-                         [](const auto& info) { return std::string(info.param.id); });
+INSTANTIATE_TEST_SUITE_P(Table, Mutants, ::testing::Range(std::size_t{0}, mutants::mutant_table().size()),
+                         [](const auto& row) { return std::string(mutants::mutant_table()[row.param].id); });
 
 TEST(PlainBackend, PassesEveryCheckThatMustCatchAMutant) {
   const Registry registry = registry_with_mutants();

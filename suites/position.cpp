@@ -67,6 +67,10 @@ class Position final : public Check {
     spread.null_law = fmt::format("independent Binomial(calls, p) counts: chi-squared({})", m);
     spread.null_parameters = {{"p", p}, {"degrees_of_freedom", static_cast<double>(m)}};
     if (const auto pearson = stats::pearson_cells(positions.drops, positions.calls, p)) {
+      const double expected = p * static_cast<double>(positions.calls);
+      for (const std::uint64_t drops : positions.drops)
+        spread.value += (static_cast<double>(drops) - expected) * (static_cast<double>(drops) - expected) /
+                        (expected * (1 - p));
       set_tail(spread, *pearson, context.alpha);
     } else {
       const auto pit = stats::randomised_pit_chi_squared(positions.drops, trials, p, context.pit_key);

@@ -16,15 +16,18 @@ Problem trained(const SampleInfo& sample) {
   return x;
 }
 
+/// Continues the stream: an RNG offset belongs to the seed before it and is not asked for again.
 Step next(const Problem& problem, Input input) {
   Step step;
   step.problem = problem;
+  step.problem.offset = 0;
   step.input = input;
   return step;
 }
 
 Step seeded(const Problem& problem, unsigned slot, Input input) {
   Step step = next(problem, input);
+  step.problem.offset = problem.offset;
   step.seed_slot = slot;
   return step;
 }
@@ -144,8 +147,8 @@ Input mask_input(std::uint64_t block) { return kMaskInputs[block % kMaskInputs.s
 void register_protocols(Registry& registry) {
   const auto add = [&](const char* id, const char* summary, std::uint32_t calls, auto steps,
                        std::vector<Feature> needs, bool streaming) {
-    registry.add_protocol(
-        {id, summary, calls, steps, std::move(needs), std::string_view(id) == "threads", streaming});
+    registry.add_protocol({id, summary, calls, steps, std::move(needs), std::string_view(id) == "threads",
+                           std::string_view(id) == "degenerate", streaming});
   };
   add("mask", "many masks, read for every streaming statistic; the inputs change from block to block", 4,
       mask_steps, {}, true);

@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 
 #include <mutex>
+#include <sstream>
 
 #include "harness/core/descriptor.hpp"
 #include "harness/testing/generators.hpp"
@@ -63,12 +64,20 @@ class RandomProblems final : public Check {
     SilentListener listener;
     const std::lock_guard lock(rapidcheck_mutex());
     // The empty map keeps RapidCheck from reading RC_PARAMS: a run depends on no environment variable.
-    rc::detail::checkTestable(property, rc::detail::TestMetadata{}, params, listener,
-                              std::unordered_map<std::string, rc::detail::Reproduce>{});
+    const auto outcome = rc::detail::checkTestable(property, rc::detail::TestMetadata{}, params, listener,
+                                                   std::unordered_map<std::string, rc::detail::Reproduce>{});
     Exploration result;
     if (broken) {
       result = std::move(*broken);
       result.judgement.message = message_of(result);
+    } else if (!outcome.is<rc::detail::SuccessResult>()) {
+      std::ostringstream why;
+      rc::detail::printResultMessage(outcome, why);
+      result.judgement.verdict = Verdict::error;
+      result.judgement.message = "the exploration itself failed: " + why.str();
+    } else if (comparisons == 0 && !explorer.stopping()) {
+      result.judgement.verdict = Verdict::unsupported;
+      result.judgement.message = "no exact check of this suite applies to what the backend claims";
     } else {
       result.judgement.message =
           "the exact checks of this suite hold on " + std::to_string(problems) + " random problems";

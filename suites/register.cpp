@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
 #include "suites/protocols.hpp"
 
@@ -25,6 +26,9 @@ void register_suites(Registry& registry) {
   add_determinism(registry);
   add_semantics(registry);
   add_random_problems(registry);
+  std::vector<std::string> ids;
+  for (const CheckInfo& info : catalogue()) ids.push_back(info.id);
+  registry.order_checks(ids);
   for (const char* name : {"smoke", "quick", "standard"}) registry.add_profile(name, embedded_profile(name));
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <csignal>
 
 #include "tools/commands.hpp"
 #include "tools/registration.hpp"
@@ -114,7 +113,6 @@ int run_cli(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);
   try {
     return run_cli(argc, argv);
   } catch (const std::exception& e) {

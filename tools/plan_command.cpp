@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "harness/core/guarded_tensor.hpp"
+#include "harness/run/runner.hpp"
 #include "tools/backend_names.hpp"
 #include "tools/commands.hpp"
 
@@ -13,33 +15,48 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Elements a second on one lane, measured on a few calls now; absent when the backend does not open or
-/// answer.
-std::optional<double> throughput(const Registry& registry, const std::string& spec,
-                                 const BackendOptions& options) {
-  const auto backend = registry.open(spec, options);
-  if (!backend) return std::nullopt;
-  Problem problem;
-  problem.p = 0.3;
-  problem.shape = {1 << 20};
-  const std::size_t bytes = GuardedTensor::bytes_needed(problem, false);
-  auto x = (*backend)->allocate(bytes), y = (*backend)->allocate(bytes);
-  if (!x || !y) return std::nullopt;
-  GuardedTensor input(std::move(*x), problem, false), output(std::move(*y), problem, true);
-  Call call;
-  call.p = problem.p;
-  call.seed = 1;
-  call.x = {&input.memory(), input.view()};
-  call.y = {&output.memory(), output.view()};
-  double best = 0;
-  for (int i = 0; i < 4; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    if (!(*backend)->forward(call)) return std::nullopt;
-    best =
-        std::max(best, static_cast<double>(1 << 20) /
-                           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  }
-  return best;
+/// Seconds that a plan takes, judging included.
+double seconds_for(const Registry& registry, const std::string& spec, const Capabilities& capabilities,
+                   const RunnerOptions& options, const Plan& plan) {
+  std::atomic<bool> stop = false;
+  RunnerEvents events;
+  events.on_result = [](const ResultRecord& result) { return result.verdict; };
+  const auto begin = std::chrono::steady_clock::now();
+  run_plan(registry, plan, spec, capabilities, options, events, stop);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// Seconds that the plan may take, extrapolated from a large and a small case that are judged now.
+std::optional<double> estimate(const Registry& registry, const std::string& spec, const Plan& plan,
+                               const RunnerOptions& options) {
+  const auto opened = registry.open(spec, options.backend);
+  if (!opened) return std::nullopt;
+  const Capabilities capabilities = (*opened)->capabilities();
+  const auto plan_for = [&](const char* suite, std::vector<std::int64_t> shape) {
+    Problem problem;
+    problem.p = 0.31;
+    problem.shape = std::move(shape);
+    PlanOptions choice;
+    choice.profile = plan.requested_profile;
+    choice.suites.emplace_back(suite);
+    choice.only_case.emplace(std::move(problem));
+    return make_plan(registry, choice);
+  };
+  const auto large_plan = plan_for("unbiasedness", {64, 128, 127});
+  const auto small_plan = plan_for("pytorch_semantics", {3, 5, 7, 13});
+  if (!large_plan || !small_plan) return std::nullopt;
+  RunnerOptions one_lane = options;
+  one_lane.lanes = 1;
+  const double for_large = seconds_for(registry, spec, capabilities, one_lane, *large_plan);
+  const double for_small = seconds_for(registry, spec, capabilities, one_lane, *small_plan);
+  std::size_t exact_samples = 0;
+  for (const PlannedSample& sample : plan.samples)
+    exact_samples += sample.protocol != nullptr && !sample.protocol->streaming ? 1 : 0;
+  const double per_element = for_large / static_cast<double>(large_plan->elements());
+  const double per_sample = for_small / static_cast<double>(small_plan->samples.size());
+  return (per_element * static_cast<double>(plan.elements()) +
+          per_sample * static_cast<double>(exact_samples)) /
+         options.lanes;
 }
 
 std::string effect_text(const PlannedCell& cell, const SampleInfo& info) {
@@ -114,18 +131,22 @@ ExitCode plan_command(const Registry& registry, const Selection& selection, bool
   fmt::print("  {:40} {:.3g} of {}\n", "all", total, plan->alpha);
   if (!plan->left_out.empty()) {
     fmt::print("\nleft out, because a rule fails at the planned size\n");
-    for (const LeftOut& l : plan->left_out) fmt::print("  {} {}: {}\n", l.check, l.problem, l.rule);
+    std::map<std::pair<std::string, std::string>, std::vector<std::string>> by_rule;
+    for (const LeftOut& l : plan->left_out) by_rule[{l.check, l.rule}].push_back(l.problem);
+    for (const auto& [what, problems] : by_rule)
+      fmt::print(
+          "  {}: {}: {}{}\n", what.first, what.second, problems.front(),
+          problems.size() > 1 ? fmt::format(" and {} more cases", problems.size() - 1) : std::string());
   }
-  fmt::print("\ntime, from a measurement of each backend just now on {} lanes; judging is not counted\n",
+  fmt::print("\ntime on {} lanes, judging included, from two small cases judged just now\n",
              lanes_of(selection));
-  BackendOptions options;
-  options.in_process = selection.in_process;
+  RunnerOptions options;
+  options.lanes = lanes_of(selection);
+  options.backend.in_process = selection.in_process;
   for (const std::string& spec : split_backend_names(selection.backends)) {
-    const auto rate = throughput(registry, spec, options);
-    if (rate)
-      fmt::print("  {:40} about {:.0f} s\n", spec,
-                 static_cast<double>(plan->elements()) / *rate / lanes_of(selection));
-    else fmt::print("  {:40} cannot be measured: it does not open or does not answer\n", spec);
+    const auto seconds = estimate(registry, spec, *plan, options);
+    if (seconds) fmt::print("  {:40} about {:.0f} s\n", spec, std::ceil(*seconds));
+    else fmt::print("  {:40} cannot be measured: it does not open\n", spec);
   }
   return ExitCode::pass;
 }

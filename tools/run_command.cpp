@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 
 #include "harness/run/expectations.hpp"
 #include "harness/run/runner.hpp"
@@ -34,6 +35,7 @@ void catch_signals() {
   action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends at once
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of our output that leaves must not cost the results
 }
 
 CheckRecord record_of(const CheckInfo& info) {
@@ -41,18 +43,41 @@ CheckRecord record_of(const CheckInfo& info) {
           info.cannot_see};
 }
 
+BackendOptions backend_options(const Selection& selection) {
+  BackendOptions options;
+  options.in_process = selection.in_process;
+  return options;
+}
+
+/// Opens every backend once. One that cannot be opened is a finding of the run; a name that cannot be is a
+/// usage error.
+Expected<std::vector<BackendRecord>> look_at_backends(const Registry& registry, const Selection& selection) {
+  std::vector<BackendRecord> backends;
+  for (const std::string& spec : split_backend_names(selection.backends)) {
+    BackendRecord backend;
+    backend.spec = spec;
+    const auto opened = registry.open(spec, backend_options(selection));
+    if (opened) backend.capabilities = (*opened)->capabilities();
+    else if (opened.error().code == ErrorCode::invalid_argument) return opened.error();
+    else backend.open_error = opened.error().message;
+    backends.push_back(std::move(backend));
+  }
+  return backends;
+}
+
 /// One run from header to footer.
 class Session {
  public:
   Session(const Registry& registry, const RunArguments& arguments, const Plan& plan,
-          Expectations expectations, reports::ResultsFile file)
+          std::vector<BackendRecord> backends, Expectations expectations, reports::ResultsFile file)
       : registry_(registry),
         arguments_(arguments),
         plan_(plan),
+        backends_(std::move(backends)),
         expectations_(std::move(expectations)),
         file_(std::move(file)) {
     options_.lanes = lanes_of(arguments.selection);
-    options_.backend.in_process = arguments.selection.in_process;
+    options_.backend = backend_options(arguments.selection);
     options_.fail_fast = arguments.fail_fast;
   }
 
@@ -83,17 +108,8 @@ class Session {
     header.profile = plan_.profile;
     header.alpha = plan_.alpha;
     header.filters = plan_.filters;
-    for (const std::string& spec : split_backend_names(arguments_.selection.backends)) {
-      BackendRecord backend;
-      backend.spec = spec;
-      const auto opened = registry_.open(spec, options_.backend);
-      if (opened) {
-        backend.capabilities = (*opened)->capabilities();
-      } else {
-        backend.open_error = opened.error().message;
-        ending_.backend_unavailable = true;
-        fmt::print(stderr, "dropcheck: backend '{}' cannot be opened: {}\n", spec, backend.open_error);
-      }
+    for (BackendRecord& backend : backends_) {
+      ending_.backend_unavailable = ending_.backend_unavailable || !backend.open_error.empty();
       header.backends.push_back(std::move(backend));
     }
     for (const auto& check : registry_.checks()) header.checks.push_back(record_of(check->info()));
@@ -137,7 +153,9 @@ class Session {
     write(reports::footer_line(footer));
     const Status written = reports::write_reports(record_, arguments_.out);
     if (!written) fail_internally(written.error());
-    fmt::print("{}", reports::console_summary(record_, use_color(arguments_.color, STDOUT_FILENO)));
+    for (const std::string& note : expectations_.unmatched()) fmt::print(stderr, "dropcheck: {}\n", note);
+    const std::string summary = reports::console_summary(record_, use_color(arguments_.color, STDOUT_FILENO));
+    std::fwrite(summary.data(), 1, summary.size(), stdout);
   }
 
   void write(const std::string& line) {
@@ -155,6 +173,7 @@ class Session {
   const Registry& registry_;
   const RunArguments& arguments_;
   const Plan& plan_;
+  std::vector<BackendRecord> backends_;  // until the header has them
   Expectations expectations_;
   reports::ResultsFile file_;
   RunnerOptions options_;
@@ -176,10 +195,13 @@ ExitCode run_command(const Registry& registry, const RunArguments& arguments) {
     if (!read) return usage_error(read.error().message);
     expectations = std::move(*read);
   }
+  auto backends = look_at_backends(registry, arguments.selection);
+  if (!backends) return usage_error(backends.error().message);
   auto file = reports::ResultsFile::create(arguments.out);
   if (!file) return usage_error(file.error().message);
   catch_signals();
-  return Session(registry, arguments, *plan, std::move(expectations), std::move(*file)).run();
+  return Session(registry, arguments, *plan, std::move(*backends), std::move(expectations), std::move(*file))
+      .run();
 }
 
 }  // namespace dropcheck::tools

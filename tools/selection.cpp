@@ -32,6 +32,21 @@ Expected<std::uint64_t> seed_of(const Selection& selection) {
   return seed;
 }
 
+/// The buffers, inputs and copies of one lane come to about five times the tensor.
+Status fits_memory(const Problem& problem, unsigned lanes) {
+  const double tensor =
+      static_cast<double>(element_count(problem.shape)) * static_cast<double>(size_of(problem.dtype));
+  const double machine =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  const double needed = 5 * tensor * lanes;
+  if (needed <= 0.8 * machine) return Done{};
+  constexpr double kGiB = 1 << 30;
+  return usage(fmt::format(
+      "--case: {} lanes on this shape need about {:.0f} GiB and this machine has {:.0f}: write a smaller "
+      "shape or --threads=1",
+      lanes, needed / kGiB, machine / kGiB));
+}
+
 }  // namespace
 
 ExitCode usage_error(const std::string& message) {
@@ -59,6 +74,8 @@ Expected<Plan> plan_of(const Registry& registry, const Selection& selection) {
   if (!selection.only_case.empty()) {
     auto problem = parse_descriptor(selection.only_case);
     if (!problem) return usage(fmt::format("--case: {}", problem.error().message));
+    const Status fits = fits_memory(*problem, lanes_of(selection));
+    if (!fits) return fits.error();
     options.only_case = std::move(*problem);
   }
   return make_plan(registry, options);

@@ -236,9 +236,16 @@ Expected<Problem> assemble(const std::vector<Field>& fields) {
                                kKeys[i].name));
   const Status valid = validate(problem);
   if (!valid) {
-    const auto shape =
-        std::find_if(fields.begin(), fields.end(), [](const Field& f) { return f.key == "shape"; });
-    return at(shape->value_column, valid.error().message);
+    // The message begins with the field at fault, or speaks of the shape.
+    const std::string& message = valid.error().message;
+    std::size_t column = 1;
+    for (const Field& field : fields) {
+      if (field.key == "shape") column = field.value_column;
+      if (!message.starts_with(std::string(field.key) + "=")) continue;
+      column = field.value_column;
+      break;
+    }
+    return at(column, message);
   }
   return problem;
 }
@@ -318,6 +325,7 @@ Expected<std::vector<Problem>> expand_descriptor(std::string_view text) {
       owned.push_back(std::move(*numbers));
       for (const std::string& number : owned.back())
         axis.push_back({value.key, number, value.key_column, value.value_column});
+      if (axis.size() > kMaxExpansion) break;  // refused below, before more is laid out
     }
     total *= axis.size();
     if (total > kMaxExpansion)

@@ -49,7 +49,7 @@ Status validate(const Problem& problem) {
     if (fits) return Done{};
     return wrong(fmt::format("layout={} needs a shape of {}", to_string(problem.layout), what));
   };
-  const Status layout_fits = [&]() -> Status {
+  Status layout_fits = [&]() -> Status {
     switch (problem.layout) {
       case Layout::channels_last: return needs_rank(rank == 4, "4 dimensions");
       case Layout::channels_last_3d: return needs_rank(rank == 5, "5 dimensions");

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace dropcheck {
 
 void Registry::add_backend(BackendFamily family) { backends_.push_back(std::move(family)); }
@@ -14,6 +16,14 @@ void Registry::add_protocol(Protocol protocol) {
 void Registry::add_check(std::unique_ptr<Check> check) {
   DROPCHECK_CHECK(this->check(check->info().id) == nullptr);
   checks_.push_back(std::move(check));
+}
+
+void Registry::order_checks(const std::vector<std::string>& ids) {
+  const auto rank = [&](const std::unique_ptr<Check>& check) {
+    return std::find(ids.begin(), ids.end(), check->info().id) - ids.begin();
+  };
+  std::stable_sort(checks_.begin(), checks_.end(),
+                   [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
 }
 
 void Registry::add_profile(std::string name, std::string_view text) {

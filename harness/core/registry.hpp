@@ -31,6 +31,8 @@ class Registry {
   void add_backend(BackendFamily family);
   void add_protocol(Protocol protocol);
   void add_check(std::unique_ptr<Check> check);
+  /// Puts the checks in the order of these ids, which are all of theirs.
+  void order_checks(const std::vector<std::string>& ids);
   /// Text of a profile: lines `protocol blocks descriptor-with-lists`, '#' begins a comment.
   void add_profile(std::string name, std::string_view text);
 

@@ -54,6 +54,9 @@ struct SampleInfo {
   }
 };
 
+/// Whether a call draws a mask that its output shows: training, floating dtype, 0 < p < 1, some elements.
+bool draws_mask(const Problem& problem);
+
 /// How a sample talks to a backend.
 struct Protocol {
   std::string id;
@@ -64,7 +67,8 @@ struct Protocol {
   /// Splitting work shows on large tensors only: not among the profiles' "exact" protocols, nor tried on
   /// random problems.
   bool needs_large_tensors = false;
-  bool streaming = false;  // large: records are seen one at a time and inputs are not kept for comparison
+  bool handles_empty = false;  // says something about problems without elements
+  bool streaming = false;      // large: records are seen one at a time and inputs are not kept for comparison
 };
 
 /// What one step brought. Everything is borrowed and valid only during the call that hands it over.

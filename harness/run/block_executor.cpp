@@ -106,7 +106,8 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
         record.seed = current;
       } else if (semantics ==
                  SeedSemantics::per_call) {  // no stream to continue: each call gets a seed of its own
-        record.seed = keyed_hash(current, fmt::format("call {}", ++since_reseed));
+        record.seed = keyed_hash(current, fmt::format("call {}", ++since_reseed)) >>
+                      (64 - backend_.capabilities().seed_bits);
       }
     }
     if (auto trouble = step(protocol, s, record, sink)) return trouble;

@@ -30,23 +30,26 @@ Expected<Expectations> Expectations::parse(std::string_view text, const std::str
     std::istringstream globs(line.substr(0, colon));
     Line parsed;
     parsed.number = number;
-    std::string rest;
-    if (colon == std::string::npos || !(globs >> parsed.backend >> parsed.check >> parsed.problem) ||
-        (globs >> rest) || line.find_first_not_of(" \t\r", colon + 3) == std::string::npos)
+    // The case is the rest of the left side: "random problems" has a blank.
+    if (colon == std::string::npos || !(globs >> parsed.backend >> parsed.check >> std::ws) ||
+        !std::getline(globs, parsed.problem) ||
+        line.find_first_not_of(" \t\r", colon + 3) == std::string::npos)
       return Error{ErrorCode::invalid_argument,
                    fmt::format("{}:{}: write BACKEND CHECK CASE : reason and link", path, number)};
+    parsed.problem.erase(parsed.problem.find_last_not_of(" \t") + 1);
     parsed.reason = line.substr(colon + 3);
     expectations.lines_.push_back(std::move(parsed));
   }
   return expectations;
 }
 
-void Expectations::apply(ResultRecord& result) const {
-  for (const Line& line : lines_) {
+void Expectations::apply(ResultRecord& result) {
+  for (Line& line : lines_) {
     if (fnmatch(line.backend.c_str(), result.backend.c_str(), 0) != 0 ||
         fnmatch(line.check.c_str(), result.check.c_str(), 0) != 0 ||
         fnmatch(line.problem.c_str(), result.problem.c_str(), 0) != 0)
       continue;
+    line.matched = true;
     if (result.verdict == Verdict::fail) {
       result.verdict = Verdict::expected_fail;
       result.reason = line.reason;
@@ -59,6 +62,14 @@ void Expectations::apply(ResultRecord& result) const {
       return;
     }
   }
+}
+
+std::vector<std::string> Expectations::unmatched() const {
+  std::vector<std::string> notes;
+  for (const Line& line : lines_)
+    if (!line.matched)
+      notes.push_back(fmt::format("{}:{}: no result of this run is meant by this line", path_, line.number));
+  return notes;
 }
 
 }  // namespace dropcheck

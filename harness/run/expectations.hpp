@@ -18,12 +18,15 @@ class Expectations {
   static Expected<Expectations> parse(std::string_view text, const std::string& path);
 
   /// Changes verdict, reason and message of a listed result.
-  void apply(ResultRecord& result) const;
+  void apply(ResultRecord& result);
+  /// A note for each line that no result so far was meant by.
+  std::vector<std::string> unmatched() const;
 
  private:
   struct Line {
     std::size_t number;
     std::string backend, check, problem, reason;
+    bool matched = false;
   };
   std::string path_;
   std::vector<Line> lines_;

@@ -14,7 +14,8 @@
 namespace dropcheck {
 namespace {
 
-constexpr std::uint64_t kCaseEntries = std::uint64_t{1} << 22;   // mask entries of a case outside the profile
+constexpr std::uint64_t kCaseEntries = std::uint64_t{1} << 22;  // mask entries of a case outside the profile
+constexpr std::uint64_t kMostCaseBlocks = 4096;  // tiny tensors: a reseed for each would take all the time
 constexpr std::uint64_t kCaseElements = std::uint64_t{1} << 26;  // and no more elements than this
 
 Error usage(std::string message) { return Error{ErrorCode::invalid_argument, std::move(message)}; }
@@ -35,10 +36,17 @@ bool subscribes(const Check& check, const Protocol& protocol) {
   return std::find(ids.begin(), ids.end(), protocol.id) != ids.end();
 }
 
+/// Streaming samples read masks, and only some protocols say anything about tensors without elements.
+bool suits(const Protocol& protocol, const Problem& problem) {
+  if (protocol.streaming) return draws_mask(problem);
+  return protocol.handles_empty || element_count(problem.shape) > 0;
+}
+
 /// The cells of one sample, without shares. `left_out` collects the statistics whose rule fails.
 std::vector<PlannedCell> cells_of(const Registry& registry, const Protocol& protocol, const SampleInfo& info,
                                   std::vector<LeftOut>& left_out) {
   std::vector<PlannedCell> cells;
+  if (!suits(protocol, info.problem)) return cells;
   for (const auto& check : registry.checks()) {
     if (!subscribes(*check, protocol)) continue;
     const Applicability applicability = check->applies(info);
@@ -111,8 +119,8 @@ std::vector<PlannedSample> case_samples(const Registry& registry, const Problem&
     if (protocol.streaming) {
       const std::uint64_t entries = std::max<std::uint64_t>(info.mask_entries(), 1);
       const std::uint64_t elements = std::max<std::uint64_t>(info.elements(), 1);
-      info.blocks = std::max<std::uint64_t>(
-          1, std::min((kCaseEntries + entries - 1) / entries, kCaseElements / elements));
+      const std::uint64_t wanted = std::min((kCaseEntries + entries - 1) / entries, kCaseElements / elements);
+      info.blocks = std::clamp<std::uint64_t>(wanted, 1, kMostCaseBlocks);
     }
     PlannedSample sample{&protocol, info, {}};
     sample.cells = cells_of(registry, protocol, info, left_out);

@@ -42,10 +42,11 @@ std::string missing_for(const Capabilities& capabilities, const Protocol* protoc
 /// A protocol that makes sense on the small tensors of random problems.
 bool is_small(const Protocol& protocol) { return !protocol.streaming && !protocol.needs_large_tensors; }
 
-/// Calls the check's own code; whatever escapes it is an error, never a pass.
-Judgement fenced_judge(const Check& check, const Observer& seen, const JudgeContext& context) {
+/// Runs a check's own code; whatever escapes it is an error, never a pass.
+template <typename Body>
+Judgement fenced(Body&& body) {
   try {
-    return check.judge(seen, context);
+    return body();
   } catch (const std::exception& e) {
     return with_verdict(Verdict::error, fmt::format("the check itself failed: {}", e.what()));
   }
@@ -189,11 +190,13 @@ std::optional<Judgement> Run::judge_now(BlockExecutor& executor, const Check& ch
       continue;
     const auto seeds =
         sample_seeds(plan_.master_seed, info, kStage, seed_slots(protocol, info), capabilities_.seed_bits);
-    const auto observer = check.observer(info);
-    const auto trouble = executor.run(
-        protocol, info, 0, seeds[0], [&](const StepRecord& record) { observer->observe(record); }, stop_);
-    Judgement judgement = trouble ? with_verdict(trouble->verdict, trouble->message)
-                                  : fenced_judge(check, *observer, context_of(info, check, 0));
+    Judgement judgement = fenced([&] {
+      const auto observer = check.observer(info);
+      const auto trouble = executor.run(
+          protocol, info, 0, seeds[0], [&](const StepRecord& record) { observer->observe(record); }, stop_);
+      if (trouble) return with_verdict(trouble->verdict, trouble->message);
+      return check.judge(*observer, context_of(info, check, 0));
+    });
     if (judgement.verdict == Verdict::unsupported) continue;
     require_comparison(judgement);
     if (!worst || worse(worst->verdict, judgement.verdict) != worst->verdict) worst = std::move(judgement);
@@ -315,6 +318,7 @@ void Run::explore(BlockExecutor& executor, std::size_t index) {
   if (!found)
     found = Exploration{with_verdict(Verdict::error, "the check explores nothing"), std::nullopt, {}};
   ResultRecord record = record_of(sample, check, std::move(found->judgement));
+  if (record.verdict == Verdict::unsupported) record.missing = record.message;
   if (found->problem && record.verdict != Verdict::pass)
     record.repro = repro_line(spec_, plan_, found->check_id, print_descriptor(*found->problem));
   state.results[0] = std::move(record);
@@ -338,9 +342,11 @@ void Run::finish(std::size_t index) {
     if (trouble) {
       judgement = with_verdict(trouble->verdict, trouble->message);
     } else {
-      Observer& merged = *state.blocks[0].observers[a];
-      for (std::size_t b = 1; b < state.blocks.size(); ++b) merged.merge(*state.blocks[b].observers[a]);
-      judgement = fenced_judge(*cell.check, merged, context_of(sample.info, *cell.check, cell.alpha));
+      judgement = fenced([&] {
+        Observer& merged = *state.blocks[0].observers[a];
+        for (std::size_t b = 1; b < state.blocks.size(); ++b) merged.merge(*state.blocks[b].observers[a]);
+        return cell.check->judge(merged, context_of(sample.info, *cell.check, cell.alpha));
+      });
     }
     state.results[state.active[a]] = record_of(sample, *cell.check, std::move(judgement));
     if (trouble && trouble->verdict == Verdict::unsupported)

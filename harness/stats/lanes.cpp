@@ -47,7 +47,8 @@ std::vector<LaneTest> nested_lanes(std::span<const std::uint64_t> counts1024,
     const double fewest = exact_double(*std::min_element(trials.begin(), trials.end()));
     if (pearson_is_valid(fewest, p)) {
       const double statistic = increment(counts, trials, p);
-      const double degrees = static_cast<double>(m / 2);
+      const std::uint64_t new_cells = m / 2;
+      const auto degrees = static_cast<double>(new_cells);
       tests.push_back({m, chi_squared_upper(statistic, degrees), statistic, degrees});
     } else {
       const PitChiSquared pit = randomised_pit_chi_squared(counts, trials, p, derived_key(key, m));

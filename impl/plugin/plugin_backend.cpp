@@ -37,7 +37,7 @@ Error error_of(int status, const char* text) {
 /// Calls into the plugin. A C++ exception that crosses the C boundary is against the rules, but must not take
 /// us down.
 template <typename Body>
-int fenced(dropcheck_result& result, Body&& body) {
+int fenced(char* error, std::size_t bytes, Body&& body) {
   const char* what = "an exception of unknown type";
   std::string text;
   try {
@@ -47,7 +47,7 @@ int fenced(dropcheck_result& result, Body&& body) {
     what = text.c_str();
   } catch (...) {
   }
-  fmt::format_to_n(result.error, sizeof result.error - 1, "an exception crossed the C boundary: {}", what);
+  fmt::format_to_n(error, bytes - 1, "an exception crossed the C boundary: {}", what);
   return DROPCHECK_FAILED;
 }
 
@@ -101,7 +101,8 @@ class PluginBackend final : public Backend {
     request.output_count = outputs;
     request.outputs = out.data();
     dropcheck_result result = empty_result();
-    const int status = fenced(result, [&] { return table_->forward(context_, &request, &result); });
+    const int status = fenced(result.error, sizeof result.error,
+                              [&] { return table_->forward(context_, &request, &result); });
     if (status != DROPCHECK_OK) return error_of(status, result.error);
     return checked_result(result);
   }
@@ -119,8 +120,8 @@ class PluginBackend final : public Backend {
     request.inputs = &in;
     request.outputs = &out;
     dropcheck_result result = empty_result();
-    const int status =
-        fenced(result, [&] { return table_->backward(context_, call.saved.id, &request, &result); });
+    const int status = fenced(result.error, sizeof result.error,
+                              [&] { return table_->backward(context_, call.saved.id, &request, &result); });
     if (status != DROPCHECK_OK) return error_of(status, result.error);
     return checked_result(result);
   }
@@ -179,13 +180,19 @@ Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_confi
       -1, ' ', false, nlohmann::json::error_handler_t::replace);
   void* context = nullptr;
   std::array<char, DROPCHECK_TEXT_BYTES> reason{};
-  if (table->open(options.c_str(), &context, reason.data(), reason.size()) != DROPCHECK_OK)
+  const int opened = fenced(reason.data(), reason.size(), [&] {
+    return table->open(options.c_str(), &context, reason.data(), reason.size());
+  });
+  if (opened != DROPCHECK_OK)
     return cannot_open(
         fmt::format("plugin '{}' refuses to open: {}", path, bounded_text(reason.data(), reason.size())));
   dropcheck_capabilities claims{};
   claims.struct_size = sizeof claims;
   Expected<Capabilities> capabilities = Error{ErrorCode::protocol, "plugin: does not say what it can do"};
-  if (table->capabilities(context, &claims) == DROPCHECK_OK) capabilities = checked_claims(claims);
+  std::array<char, DROPCHECK_TEXT_BYTES> unused{};
+  if (fenced(unused.data(), unused.size(), [&] { return table->capabilities(context, &claims); }) ==
+      DROPCHECK_OK)
+    capabilities = checked_claims(claims);
   if (!capabilities) {
     table->close(context);
     return Error{capabilities.error().code, fmt::format("'{}': {}", path, capabilities.error().message)};

@@ -39,7 +39,7 @@ Status read_all(int socket, void* data, std::size_t size, std::optional<Clock::t
                 Descriptor& descriptor) {
   auto* at = static_cast<char*>(data);
   while (size > 0) {
-    const Status ready = wait_readable(socket, deadline);
+    Status ready = wait_readable(socket, deadline);
     if (!ready) return ready;
     iovec part{at, size};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];

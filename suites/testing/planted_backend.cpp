@@ -150,7 +150,8 @@ Judgement judge(const std::string& check_id, const std::string& protocol_id, con
   const Problem problem = problem_of(descriptor);
   const SampleInfo info{protocol_id, problem, sampling.blocks,
                         problem.calls.value_or(protocol->default_calls)};
-  if (!check->applies(info).applies) throw std::logic_error(check_id + " does not apply to " + descriptor);
+  if (!check->applies(info).applies)
+    throw std::logic_error(std::string(check_id).append(" does not apply to ").append(descriptor));
   const auto seeds = sample_seeds(sampling.master_seed, info, 1, seed_slots(*protocol, info), 64);
   const std::atomic<bool> stop{false};
   BlockExecutor executor(backend);
@@ -163,7 +164,7 @@ Judgement judge(const std::string& check_id, const std::string& protocol_id, con
     if (trouble) {
       Judgement judgement;
       judgement.verdict = trouble->verdict;
-      judgement.message = "trouble: " + trouble->message;
+      judgement.message = std::string("trouble: ").append(trouble->message);
       return judgement;
     }
     if (merged) merged->merge(*observer);

@@ -1,0 +1,133 @@
+// A plugin that is correct until its config names one fault: plugin:faulty_plugin.so?crash. Everything that
+// users' plugins do wrong at the boundary is planted here once.
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include "harness/abi/dropcheck_plugin.hpp"
+
+namespace {
+
+using dropcheck::plugin::Table;
+
+std::string fault_of(std::string_view config) {
+  const std::string_view key = "\"config\":\"";
+  const std::size_t at = config.find(key);
+  if (at == std::string_view::npos) return {};
+  const std::size_t begin = at + key.size();
+  return std::string(config.substr(begin, config.find('"', begin) - begin));
+}
+
+struct Faulty : dropcheck::plugin::Kernel {
+  explicit Faulty(std::string_view config) : fault(fault_of(config)) {
+    name = "faulty";
+    version = "1.0";
+    features = DROPCHECK_DECLARES_EFFECTIVE_P;
+    if (fault == "unknown_op_claim") ops = "dropout,teleport";
+    if (fault == "unknown_dtype_claim") dtypes = "f32,f12";
+    if (fault == "no_ops") ops = "";
+    if (fault == "seed_bits_0") seed_bits = 0;
+    if (fault == "seed_bits_65") seed_bits = 65;
+    if (fault == "unknown_semantics") seed_semantics = "sometimes";
+    if (fault == "other_device") device = "quantum";
+    if (fault == "control_bytes") notes = "one\x1b[31m\ntwo";
+  }
+
+  void forward(const dropcheck::plugin::Call& call, dropcheck::plugin::Result& result) override {
+    const auto x = call.input("x").dense<float>(), y = call.output("y").dense<float>();
+    const double p = call.p();
+    if (!(p >= 0 && p <= 1)) throw dropcheck::plugin::InvalidArgument("p must lie in [0, 1]");
+    state = call.seed().value_or(state);
+    const bool draws = call.train() && p > 0 && p < 1;
+    const float scale = draws ? 1.0f / static_cast<float>(1 - p) : 1.0f;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      y[i] = x[i] * ((call.train() && p == 1) || (draws && uniform() < p) ? 0.0f : scale);
+    if (p >= 0 && p <= 1) result.effective_p(p);
+    if (fault == "write_past_end") *(y.data() + y.size()) = 1.0f;
+  }
+
+  double uniform() {
+    std::uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
+  }
+
+  std::string fault;
+  std::uint64_t state = 0;
+};
+
+int open_it(const char* config, void** context, char* error, std::size_t bytes) {
+  if (fault_of(config) == "open_fails") {
+    std::snprintf(error, bytes, "the licence server is on holiday");
+    return DROPCHECK_FAILED;
+  }
+  if (fault_of(config) == "open_throws") throw std::runtime_error("thrown by open");
+  if (fault_of(config) == "open_crashes") std::abort();
+  return Table<Faulty>::open(config, context, error, bytes);
+}
+
+int tell(void* context, dropcheck_capabilities* out) {
+  const std::string& fault = static_cast<Faulty*>(context)->fault;
+  if (fault == "silent") return DROPCHECK_FAILED;
+  const int status = Table<Faulty>::capabilities(context, out);
+  if (fault == "no_name") out->name = nullptr;
+  return status;
+}
+
+[[noreturn]] void hang() {
+  while (true) pause();
+}
+
+// Written against the bare ABI: the helper would catch what must escape here.
+int run(void* context, const dropcheck_call* call, dropcheck_result* result) {
+  const std::string& fault = static_cast<Faulty*>(context)->fault;
+  const bool seed_7 = call->has_seed != 0 && call->seed == 7;
+  if (fault == "crash" || (fault == "crash_at_seed_7" && seed_7)) {
+    std::fputs("the last words of the plugin\n", stderr);
+    std::abort();
+  }
+  if (fault == "hang" || (fault == "hang_at_seed_7" && seed_7)) hang();
+  if (fault == "exit") std::_Exit(0);
+  if (fault == "throw") throw std::runtime_error("thrown by forward");
+  if (fault == "throw_a_number") throw 42;
+  if (fault == "bad_status") return 42;
+  if (fault == "unterminated_text") {
+    std::memset(result->error, 'x', sizeof result->error);
+    return DROPCHECK_FAILED;
+  }
+  if (fault == "no_reason") return DROPCHECK_FAILED;
+  if (fault == "print") {
+    std::printf("stray words on standard output {\"do\":\"forward\"}\n");
+    std::fprintf(stderr, "stray words on standard error\n");
+    std::fflush(stdout);
+  }
+  const int status = Table<Faulty>::forward(context, call, result);
+  if (status != DROPCHECK_OK) return status;
+  if (fault == "garbage_shape") result->produced_ndim = 77;
+  if (fault == "garbage_dtype") {
+    result->produced_ndim = 0;
+    result->produced_dtype = {99, 13, 1};
+  }
+  if (fault == "bad_effective_p") result->effective_p = 1.5;
+  if (fault == "unterminated_warnings") std::memset(result->warnings, 'w', sizeof result->warnings);
+  return status;
+}
+
+}  // namespace
+
+extern "C" const dropcheck_plugin* dropcheck_get_plugin(std::uint32_t host_abi_major, std::uint32_t) {
+  static const dropcheck_plugin table = [] {
+    dropcheck_plugin t = *Table<Faulty>::get(DROPCHECK_ABI_MAJOR);
+    t.open = open_it;
+    t.capabilities = tell;
+    t.forward = run;
+    return t;
+  }();
+  return host_abi_major == DROPCHECK_ABI_MAJOR ? &table : nullptr;
+}
