@@ -34,8 +34,9 @@ class WholeChannels final : public Check {
   WholeChannels() : Check(catalogue_row("channel_correlation.whole_channels")) {}
   Applicability applies(const SampleInfo& sample) const override {
     const bool channels_have_size = mask_count(sample.problem) < element_count(sample.problem.shape);
-    return drops_channels(sample.problem.op) && channels_have_size ? Applicability::yes()
-                                                                   : Applicability::no();
+    return draws_mask(sample.problem) && drops_channels(sample.problem.op) && channels_have_size
+               ? Applicability::yes()
+               : Applicability::no();
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<MixedChannels>();

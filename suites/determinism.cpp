@@ -50,11 +50,6 @@ std::uint64_t differing(const std::vector<std::byte>& a, const std::vector<std::
   return count;
 }
 
-bool draws(const SampleInfo& sample) {
-  const Problem& x = sample.problem;
-  return x.mode == Mode::train && is_float(x.dtype) && x.p > 0 && x.p < 1;
-}
-
 /// Two independent masks are equal with probability (p^2 + q^2)^n: below 2^-100 an equality is no
 /// coincidence.
 bool equality_is_telling(const SampleInfo& sample) {
@@ -66,7 +61,7 @@ class OutputsCheck : public Check {
  public:
   using Check::Check;
   Applicability applies(const SampleInfo& sample) const override {
-    return draws(sample) ? Applicability::yes() : Applicability::no();
+    return draws_mask(sample.problem) ? Applicability::yes() : Applicability::no();
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const final {
     return std::make_unique<OutputsObserver>();
@@ -115,7 +110,8 @@ class OtherSeed final : public OutputsCheck {
  public:
   OtherSeed() : OutputsCheck(catalogue_row("seed_determinism.other_seed")) {}
   Applicability applies(const SampleInfo& sample) const override {
-    return draws(sample) && equality_is_telling(sample) ? Applicability::yes() : Applicability::no();
+    return draws_mask(sample.problem) && equality_is_telling(sample) ? Applicability::yes()
+                                                                     : Applicability::no();
   }
   Judgement conclude(const OutputsObserver& seen, std::size_t, ExactFinding& finding) const override {
     must_differ(seen, kFirst, kOtherSeed, finding, "calls with two different seeds");
@@ -127,7 +123,8 @@ class NextCall final : public OutputsCheck {
  public:
   NextCall() : OutputsCheck(catalogue_row("seed_determinism.next_call")) {}
   Applicability applies(const SampleInfo& sample) const override {
-    return draws(sample) && equality_is_telling(sample) ? Applicability::yes() : Applicability::no();
+    return draws_mask(sample.problem) && equality_is_telling(sample) ? Applicability::yes()
+                                                                     : Applicability::no();
   }
   Judgement conclude(const OutputsObserver& seen, std::size_t, ExactFinding& finding) const override {
     must_differ(seen, kFirst, kFirstNext, finding, "a call and the next one");

@@ -14,8 +14,6 @@
 namespace dropcheck::suites {
 namespace {
 
-bool inside(double p) { return p > 0 && p < 1; }
-
 /// Dense dx of a record.
 std::vector<std::byte> dense_gradient(const StepRecord& record) {
   std::vector<std::byte> dx(record.dy.size());
@@ -57,9 +55,7 @@ class SameMask final : public Check {
  public:
   SameMask() : Check(catalogue_row("gradient_consistency.same_mask")) {}
   Applicability applies(const SampleInfo& sample) const override {
-    return inside(sample.problem.p) && sample.problem.mode == Mode::train && is_float(sample.problem.dtype)
-               ? Applicability::yes()
-               : Applicability::no();
+    return draws_mask(sample.problem) ? Applicability::yes() : Applicability::no();
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<SameMaskObserver>();
@@ -117,9 +113,7 @@ class GradientValue final : public Check {
  public:
   GradientValue() : Check(catalogue_row("gradient_consistency.value")) {}
   Applicability applies(const SampleInfo& sample) const override {
-    return inside(sample.problem.p) && sample.problem.mode == Mode::train && is_float(sample.problem.dtype)
-               ? Applicability::yes()
-               : Applicability::no();
+    return draws_mask(sample.problem) ? Applicability::yes() : Applicability::no();
   }
   std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
     return std::make_unique<GradientObserver>(sample.problem);

@@ -198,9 +198,7 @@ class KeptValue final : public Check {
  public:
   KeptValue() : Check(catalogue_row("unbiasedness.kept_value")) {}
   Applicability applies(const SampleInfo& sample) const override {
-    return is_float(sample.problem.dtype) && sample.problem.p > 0 && sample.problem.p < 1
-               ? Applicability::yes()
-               : Applicability::no();
+    return draws_mask(sample.problem) ? Applicability::yes() : Applicability::no();
   }
   std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
     return std::make_unique<ValueObserver>(sample.problem);

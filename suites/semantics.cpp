@@ -78,6 +78,7 @@ class RecordCheck final : public Check {
 bool always(const SampleInfo&) { return true; }
 bool out_of_place(const SampleInfo& sample) { return !sample.problem.in_place; }
 bool in_training(const SampleInfo& sample) { return sample.problem.mode == Mode::train; }
+bool with_a_mask(const SampleInfo& sample) { return draws_mask(sample.problem); }
 bool can_be_in_place(const SampleInfo& sample) {
   return sample.problem.mode == Mode::train && sample.problem.layout != Layout::expanded;
 }
@@ -241,7 +242,7 @@ void add_semantics(Registry& registry) {
       "the result has the input's shape and dtype and is wholly written");
   add("pytorch_semantics.degenerate", always, look_at_degenerate,
       "tensors without elements or dimensions are handled");
-  add("pytorch_semantics.mask_output", in_training, look_at_mask, "the returned mask agrees with the output");
+  add("pytorch_semantics.mask_output", with_a_mask, look_at_mask, "the returned mask agrees with the output");
 }
 
 }  // namespace dropcheck::suites

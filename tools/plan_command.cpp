@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -15,15 +16,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Seconds that a plan takes, judging included.
+/// Seconds that judging a plan takes on one lane, the opening of the backend left out.
 double seconds_for(const Registry& registry, const std::string& spec, const Capabilities& capabilities,
-                   const RunnerOptions& options, const Plan& plan) {
+                   RunnerOptions options, const Plan& plan) {
+  options.lanes = 1;
   std::atomic<bool> stop = false;
   RunnerEvents events;
   events.on_result = [](const ResultRecord& result) { return result.verdict; };
-  const auto begin = std::chrono::steady_clock::now();
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  const auto begin = now();
+  { const auto opened = registry.open(spec, options.backend); }
+  const auto opened_at = now();
   run_plan(registry, plan, spec, capabilities, options, events, stop);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const std::chrono::duration<double> opening = opened_at - begin, all = now() - opened_at;
+  return std::max(0.0, (all - opening).count());
 }
 
 /// Seconds that the plan may take, extrapolated from a large and a small case that are judged now.
@@ -42,20 +48,20 @@ std::optional<double> estimate(const Registry& registry, const std::string& spec
     choice.only_case.emplace(std::move(problem));
     return make_plan(registry, choice);
   };
-  const auto large_plan = plan_for("unbiasedness", {64, 128, 127});
-  const auto small_plan = plan_for("pytorch_semantics", {3, 5, 7, 13});
-  if (!large_plan || !small_plan) return std::nullopt;
-  RunnerOptions one_lane = options;
-  one_lane.lanes = 1;
-  const double for_large = seconds_for(registry, spec, capabilities, one_lane, *large_plan);
-  const double for_small = seconds_for(registry, spec, capabilities, one_lane, *small_plan);
-  std::size_t exact_samples = 0;
-  for (const PlannedSample& sample : plan.samples)
-    exact_samples += sample.protocol != nullptr && !sample.protocol->streaming ? 1 : 0;
-  const double per_element = for_large / static_cast<double>(large_plan->elements());
-  const double per_sample = for_small / static_cast<double>(small_plan->samples.size());
-  return (per_element * static_cast<double>(plan.elements()) +
-          per_sample * static_cast<double>(exact_samples)) /
+  const auto large = plan_for("unbiasedness", {64, 128, 127});
+  const auto small = plan_for("pytorch_semantics", {3, 5, 7, 13});
+  if (!large || !small) return std::nullopt;
+  std::uint64_t streamed = 0, exact_samples = 0;
+  for (const PlannedSample& sample : plan.samples) {
+    if (sample.protocol == nullptr) continue;
+    if (sample.protocol->streaming) streamed += sample.elements();
+    else ++exact_samples;
+  }
+  const double per_element =
+      seconds_for(registry, spec, capabilities, options, *large) / static_cast<double>(large->elements());
+  const double per_sample =
+      seconds_for(registry, spec, capabilities, options, *small) / static_cast<double>(small->samples.size());
+  return (per_element * static_cast<double>(streamed) + per_sample * static_cast<double>(exact_samples)) /
          options.lanes;
 }
 
@@ -106,8 +112,8 @@ ExitCode plan_command(const Registry& registry, const Selection& selection, bool
   }
   fmt::print("plan {} (profile {}, seed {:#x}, alpha {} per backend)\n", plan->hash, plan->profile,
              plan->master_seed, plan->alpha);
-  fmt::print("{} samples, {} cells, {:.3g} elements in streaming samples for each backend\n\n",
-             plan->samples.size(), plan->cells(), static_cast<double>(plan->elements()));
+  fmt::print("{} samples, {} cells, {:.3g} elements for each backend\n\n", plan->samples.size(),
+             plan->cells(), static_cast<double>(plan->elements()));
   std::map<std::string, double> spent;
   for (const PlannedSample& sample : plan->samples) {
     fmt::print("{} {}\n", sample.protocol != nullptr ? sample.info.protocol : "explore", sample.case_text());

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "harness/core/integer.hpp"
+
 namespace dropcheck {
 namespace {
 
@@ -34,6 +36,7 @@ std::size_t count_poison(const std::byte* at, std::int64_t count, std::int64_t s
     case 2: return count_poison<std::uint16_t>(at, count, step);
     case 4: return count_poison<std::uint32_t>(at, count, step);
     case 8: return count_poison<std::uint64_t>(at, count, step);
+    case 16: return count_poison<UInt128>(at, count, step);
     default: return count_poison<std::uint8_t>(at, count, step);
   }
 }

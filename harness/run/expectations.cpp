@@ -38,6 +38,7 @@ Expected<Expectations> Expectations::parse(std::string_view text, const std::str
                    fmt::format("{}:{}: write BACKEND CHECK CASE : reason and link", path, number)};
     parsed.problem.erase(parsed.problem.find_last_not_of(" \t") + 1);
     parsed.reason = line.substr(colon + 3);
+    parsed.reason.erase(parsed.reason.find_last_not_of(" \t\r") + 1);
     expectations.lines_.push_back(std::move(parsed));
   }
   return expectations;

@@ -73,6 +73,7 @@ double smallest_subnormal(DType dtype) {
 }  // namespace
 
 InputData make_input(Input kind, const Problem& problem) {
+  DROPCHECK_CHECK(is_float(problem.dtype));
   if (problem.layout == Layout::expanded && !problem.shape.empty() && problem.shape[0] > 1) {
     // All slices along the first dimension share one memory, so they hold the same numbers.
     Problem slice = problem;

@@ -181,10 +181,18 @@ std::string PlannedSample::case_text() const {
   return protocol != nullptr ? print_descriptor(info.problem) : std::string(kRandomProblems);
 }
 
+std::uint64_t PlannedSample::elements() const {
+  if (protocol == nullptr) return 0;
+  if (protocol->streaming) return info.elements();
+  std::uint64_t total = 0;
+  for (const Step& step : protocol->steps(info, 0))
+    total += static_cast<std::uint64_t>(element_count(step.problem.shape));
+  return total * info.blocks;
+}
+
 std::uint64_t Plan::elements() const {
   std::uint64_t total = 0;
-  for (const PlannedSample& sample : samples)
-    if (sample.protocol != nullptr && sample.protocol->streaming) total += sample.info.elements();
+  for (const PlannedSample& sample : samples) total += sample.elements();
   return total;
 }
 

@@ -28,6 +28,8 @@ struct PlannedSample {
   std::vector<PlannedCell> cells;
 
   std::string case_text() const;
+  /// Elements asked of a backend, all steps counted; 0 for a property check.
+  std::uint64_t elements() const;
 };
 
 /// A statistic that a sample would have carried, had its validity rule held at the planned size.
@@ -47,7 +49,7 @@ struct Plan {
   std::vector<LeftOut> left_out;
   std::string hash;
 
-  std::uint64_t elements() const;  // asked of a backend in all streaming samples
+  std::uint64_t elements() const;  // asked of a backend in all planned samples
   std::size_t cells() const;
 };
 
