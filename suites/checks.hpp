@@ -11,8 +11,8 @@ void add_blocks(Registry& registry);           // blocks.cpp: block_histogram, b
 void add_position(Registry& registry);         // position.cpp
 void add_weighted_sums(Registry& registry);    // weighted_sums.cpp: mean, variance
 void add_kept_value(Registry& registry);       // kept_value.cpp
-void add_channels(Registry& registry);         // channels.cpp: whole_channels, channels
-void add_axes(Registry& registry);             // axes.cpp
+void add_whole_channels(Registry& registry);   // whole_channels.cpp
+void add_pairs(Registry& registry);            // pairs.cpp: channels, axes
 void add_gradient(Registry& registry);         // gradient.cpp: same_mask, value
 void add_determinism(Registry& registry);      // determinism.cpp: five checks
 void add_semantics(Registry& registry);        // semantics.cpp: seven checks and mask_rate.extremes

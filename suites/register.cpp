@@ -20,8 +20,8 @@ void register_suites(Registry& registry) {
   add_position(registry);
   add_weighted_sums(registry);
   add_kept_value(registry);
-  add_channels(registry);
-  add_axes(registry);
+  add_whole_channels(registry);
+  add_pairs(registry);
   add_gradient(registry);
   add_determinism(registry);
   add_semantics(registry);

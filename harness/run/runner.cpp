@@ -63,11 +63,16 @@ void require_comparison(Judgement& judgement) {
 struct BlockOutcome {
   std::vector<std::unique_ptr<Observer>> observers;
   std::optional<Trouble> trouble;
+  bool done = false;
 };
 
 struct SampleState {
   std::vector<std::vector<std::uint64_t>> seeds;
   std::vector<BlockOutcome> blocks;
+  std::uint64_t absorbed = 0;                     // blocks that are merged and forgotten, in block order
+  std::vector<std::unique_ptr<Observer>> merged;  // one an active cell
+  std::vector<std::optional<Judgement>> broken;   // cells whose merging failed
+  std::optional<Trouble> trouble;
   std::vector<std::size_t> active;    // cells that the backend can serve
   std::vector<ResultRecord> results;  // one a cell, filled when done
   std::uint64_t remaining = 0;        // blocks
@@ -116,6 +121,9 @@ class Run {
   void prepare(std::size_t index);
   void run_block(BlockExecutor& executor, std::size_t index, std::uint64_t block);
   void explore(BlockExecutor& executor, std::size_t index);
+  /// Merges the finished blocks as far as they follow one another. Needs the lock: memory stays flat in the
+  /// number of blocks, and the order does not depend on the lanes.
+  static void absorb(SampleState& state);
   void finish(std::size_t index);  // judges; needs no lock, all blocks are in
   void flush();                    // needs the lock
   ResultRecord record_of(const PlannedSample& sample, const Check& check, Judgement judgement) const;
@@ -243,6 +251,8 @@ void Run::lane() {
     bool last = false;
     {
       const std::lock_guard lock(mutex_);
+      states_[index].blocks[block].done = true;
+      absorb(states_[index]);
       last = --states_[index].remaining == 0;
     }
     if (stop_.load()) return;  // an unfinished sample is not judged
@@ -324,36 +334,48 @@ void Run::explore(BlockExecutor& executor, std::size_t index) {
   state.results[0] = std::move(record);
 }
 
+void Run::absorb(SampleState& state) {
+  for (; state.absorbed < state.blocks.size() && state.blocks[state.absorbed].done; ++state.absorbed) {
+    BlockOutcome block = std::move(state.blocks[state.absorbed]);
+    if (block.trouble && (!state.trouble || (state.trouble->verdict != Verdict::fail &&
+                                             block.trouble->verdict == Verdict::fail)))
+      state.trouble = block.trouble;
+    if (state.absorbed == 0) {
+      state.merged = std::move(block.observers);
+      state.broken.resize(state.merged.size());
+    } else if (!state.trouble) {
+      for (std::size_t a = 0; a < state.merged.size(); ++a) {
+        const Judgement merging = fenced([&] {
+          state.merged[a]->merge(*block.observers[a]);
+          return Judgement{};
+        });
+        if (merging.verdict != Verdict::pass) state.broken[a] = merging;
+      }
+    }
+  }
+}
+
 void Run::finish(std::size_t index) {
   const PlannedSample& sample = plan_.samples[index];
   SampleState& state = states_[index];
-  std::optional<Trouble> trouble;
-  for (const BlockOutcome& block : state.blocks)
-    if (block.trouble &&
-        (!trouble || (trouble->verdict != Verdict::fail && block.trouble->verdict == Verdict::fail)))
-      trouble = block.trouble;
-  if (sample.protocol == nullptr && !trouble) {
-    state.blocks.clear();
-    return;
-  }
+  const std::optional<Trouble>& trouble = state.trouble;
+  if (sample.protocol == nullptr && !trouble) return;
   for (std::size_t a = 0; a < state.active.size(); ++a) {
     const PlannedCell& cell = sample.cells[state.active[a]];
     Judgement judgement;
     if (trouble) {
       judgement = with_verdict(trouble->verdict, trouble->message);
+    } else if (state.broken[a]) {
+      judgement = *state.broken[a];
     } else {
       judgement = fenced([&] {
-        Observer& merged = *state.blocks[0].observers[a];
-        for (std::size_t b = 1; b < state.blocks.size(); ++b) merged.merge(*state.blocks[b].observers[a]);
-        return cell.check->judge(merged, context_of(sample.info, *cell.check, cell.alpha));
+        return cell.check->judge(*state.merged[a], context_of(sample.info, *cell.check, cell.alpha));
       });
     }
     state.results[state.active[a]] = record_of(sample, *cell.check, std::move(judgement));
     if (trouble && trouble->verdict == Verdict::unsupported)
       state.results[state.active[a]].missing = trouble->message;
   }
-  state.blocks.clear();
-  state.seeds.clear();
 }
 
 ResultRecord Run::record_of(const PlannedSample& sample, const Check& check, Judgement judgement) const {

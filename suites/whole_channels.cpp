@@ -1,10 +1,8 @@
-// channel_correlation.whole_channels, exact, and channel_correlation.channels (S10): disjoint pairs of
-// neighbouring channels, along the batch and along the channel dimension, are both dropped Binomial(n, p^2)
-// times.
+// channel_correlation.whole_channels: an operator that drops channels drops all elements of a channel or
+// none. Exact.
 
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
-#include "suites/disjoint_pairs.hpp"
 #include "suites/judging.hpp"
 #include "suites/mask_observer.hpp"
 
@@ -47,32 +45,8 @@ class WholeChannels final : public Check {
   }
 };
 
-class Channels final : public Check {
- public:
-  Channels() : Check(catalogue_row("channel_correlation.channels")) {}
-  Applicability applies(const SampleInfo& sample) const override {
-    if (!drops_channels(sample.problem.op) || hypotheses(sample) == 0) return Applicability::no();
-    return needs_arrangement(sample);
-  }
-  unsigned hypotheses(const SampleInfo& sample) const override {
-    return paired_axes(mask_shape(sample.problem));
-  }
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
-    return pair_effect(mask_shape(sample.problem), sample, alpha);
-  }
-  std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
-    return std::make_unique<PairCounts>(mask_shape(sample.problem));
-  }
-  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
-    return judge_pairs(static_cast<const PairCounts&>(seen), "S10", "channels", context);
-  }
-};
-
 }  // namespace
 
-void add_channels(Registry& registry) {
-  registry.add_check(std::make_unique<WholeChannels>());
-  registry.add_check(std::make_unique<Channels>());
-}
+void add_whole_channels(Registry& registry) { registry.add_check(std::make_unique<WholeChannels>()); }
 
 }  // namespace dropcheck::suites
