@@ -33,7 +33,7 @@ function(dropcheck_add_test name)
   target_link_libraries(${name} PRIVATE dropcheck_defaults ${ARG_LINK} GTest::gmock GTest::gtest GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   # Tests need no speed of their own: -O1 halves the time to build them, and keeps g++ 12 from false -Wrestrict warnings.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release,RelWithDebInfo>:-O1>)
   # A fixed RapidCheck seed: a test run must not depend on the clock. RC_PARAMS=reproduce= is refused by our wrapper.
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ENVIRONMENT "RC_PARAMS=seed=24301" TIMEOUT 900)
 endfunction()

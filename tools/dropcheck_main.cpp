@@ -31,7 +31,8 @@ void add_selection(CLI::App& command, Selection& s) {
       .add_option("--threads", s.threads,
                   "Lanes: threads, or worker processes for plugins; 0 means one a core")
       ->capture_default_str();
-  command.add_flag("--in-process", s.in_process, "Load plugins into this process, for debuggers and timing");
+  command.add_flag("--in-process", s.in_process,
+                   "Load plugins into this process, on one lane, for debuggers and timing");
 }
 
 void default_backends(Selection& s) {

@@ -52,9 +52,9 @@ Registry make_registry() {
   registry.add_backend(
       {"cpu", "cpu", "our own implementation for CPUs, stream dropcheck-philox", false, cpu::open_cpu});
   registry.add_backend(
-      {"libtorch", "libtorch", "the real LibTorch, behind the plugin ABI", false, open_libtorch});
+      {"libtorch", "libtorch", "the real LibTorch, behind the plugin ABI", false, open_libtorch, true});
   registry.add_backend({"plugin", "plugin:PATH[?CONFIG]", "a shared library with the C plugin ABI", true,
-                        open_plugin_anywhere});
+                        open_plugin_anywhere, true});
   registry.add_backend({"mutant", "mutant:ID", "a deliberately wrong implementation, to see it caught", true,
                         mutants::open_mutant});
   suites::register_suites(registry);

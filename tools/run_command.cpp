@@ -121,7 +121,10 @@ class Session {
     RunnerEvents events;
     events.on_result = [this](ResultRecord result) { return take(std::move(result)); };
     events.on_progress = [this](std::uint64_t done, std::uint64_t total) { progress_.update(done, total); };
-    return run_plan(registry_, plan_, backend.spec, backend.capabilities, options_, events, g_stop);
+    RunnerOptions options = options_;
+    const auto family = registry_.family(backend.spec);
+    if (options.backend.in_process && family && (*family)->is_plugin) options.lanes = 1;
+    return run_plan(registry_, plan_, backend.spec, backend.capabilities, options, events, g_stop);
   }
 
   Verdict take(ResultRecord result) {

@@ -24,6 +24,8 @@ struct BackendFamily {
   bool takes_argument = false;
   /// `argument` is what stands after the first ':'.
   std::function<Expected<std::unique_ptr<Backend>>(const std::string& argument, const BackendOptions&)> open;
+  /// Instances in one process may share a generator: in process, only one lane is safe.
+  bool is_plugin = false;
 };
 
 class Registry {
