@@ -120,7 +120,8 @@ class WeightedSumCheck final : public Check {
   }
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
     // Planned for inputs of one magnitude: the random kind detects a little less.
-    const auto n = static_cast<double>(sample.mask_entries() / hypotheses(sample));
+    const std::uint64_t entries = sample.mask_entries() / hypotheses(sample);
+    const auto n = static_cast<double>(entries);
     const double threshold = stats::bernstein_min_effect({0, n, 1, sample.problem.p}, alpha, kBeta);
     return MinimumDetectableEffect{threshold / (n * (1 - sample.problem.p)), unit(), kPower};
   }
