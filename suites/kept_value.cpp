@@ -23,6 +23,7 @@ using reference::ScaleRule;
 
 constexpr int kIntegerRange = 256;  // inputs are -128..127
 constexpr int kIntegerOffset = 128;
+constexpr std::size_t kChunk = 1024;  // elements looked at before the first that disagrees is sought
 
 /// Dense raw elements of a view; `scratch` keeps a copy alive where the view has gaps.
 const std::byte* dense(const TensorView& view, std::vector<std::byte>& scratch) {
@@ -114,12 +115,21 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
     std::size_t last_death = 0;  // the element that struck out the last form, if all go
     for (const Table& table : tables_) {
       if ((alive_ & table.forms) == 0) continue;
-      for (std::size_t i = 0; i < n; ++i) {
+      const auto disagrees = [&](std::size_t i) {
         const Word bits = word_at<Word>(y, i);
-        if (static_cast<Word>(bits << 1) == 0) continue;  // dropped: +0 or -0
-        if (table.values[static_cast<std::size_t>(record.integers[i] + kIntegerOffset)] == bits) continue;
+        const bool dropped = static_cast<Word>(bits << 1) == 0;  // +0 or -0
+        const bool fits = table.values[static_cast<std::size_t>(record.integers[i] + kIntegerOffset)] == bits;
+        return !dropped & !fits;  // no branches: which elements are dropped cannot be predicted
+      };
+      for (std::size_t begin = 0; begin < n; begin += kChunk) {
+        const std::size_t end = std::min(begin + kChunk, n);
+        bool any = false;
+        for (std::size_t i = begin; i < end; ++i) any |= disagrees(i);
+        if (!any) continue;
+        std::size_t first = begin;
+        while (!disagrees(first)) ++first;
         alive_ &= ~table.forms;
-        last_death = std::max(last_death, i);
+        last_death = std::max(last_death, first);
         break;
       }
     }
