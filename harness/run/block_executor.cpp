@@ -45,9 +45,11 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
   if (s.tensor && s.key == key && s.is_output == is_output) return &s;
   // Memory of the right size is used again: fresh pages cost more than the small calls that use them.
   const std::size_t bytes = GuardedTensor::bytes_needed(key, is_output);
-  const std::size_t pages = (bytes + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment;
   std::unique_ptr<Memory> memory;
-  if (s.tensor && s.tensor->memory().size() == pages) memory = std::move(*s.tensor).take_memory();
+  if (s.tensor) {
+    const std::size_t size = s.tensor->memory().size();
+    if (size >= bytes && size - bytes < kMemoryAlignment) memory = std::move(*s.tensor).take_memory();
+  }
   s.tensor.reset();
   s.holds.reset();
   if (!memory) {

@@ -328,7 +328,6 @@ void Run::explore(BlockExecutor& executor, std::size_t index) {
   if (!found)
     found = Exploration{with_verdict(Verdict::error, "the check explores nothing"), std::nullopt, {}};
   ResultRecord record = record_of(sample, check, std::move(found->judgement));
-  if (record.verdict == Verdict::unsupported) record.missing = record.message;
   if (found->problem && record.verdict != Verdict::pass)
     record.repro = repro_line(spec_, plan_, found->check_id, print_descriptor(*found->problem));
   state.results[0] = std::move(record);
@@ -373,8 +372,6 @@ void Run::finish(std::size_t index) {
       });
     }
     state.results[state.active[a]] = record_of(sample, *cell.check, std::move(judgement));
-    if (trouble && trouble->verdict == Verdict::unsupported)
-      state.results[state.active[a]].missing = trouble->message;
   }
 }
 
@@ -390,6 +387,7 @@ ResultRecord Run::record_of(const PlannedSample& sample, const Check& check, Jud
   record.comparisons = judgement.comparisons;
   record.statistics = std::move(judgement.statistics);
   record.message = std::move(judgement.message);
+  if (record.verdict == Verdict::unsupported) record.missing = record.message;
   if (record.verdict != Verdict::unsupported)
     record.stages.push_back(
         {kStage, sample.protocol != nullptr && sample.protocol->streaming ? sample.info.mask_entries() : 0,
