@@ -6,12 +6,16 @@ find_package(Boost 1.74 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(dlpack REQUIRED)
+find_package(hwy 1.0 REQUIRED)
 find_package(rapidcheck REQUIRED)
 # Debian ships xxHash without a CMake package; its header alone is all that is used.
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 
 if(DROPCHECK_WITH_TESTS)
   find_package(GTest 1.12 REQUIRED)
+endif()
+if(DROPCHECK_WITH_BENCH)
+  find_package(benchmark 1.7 REQUIRED)
 endif()
 
 set(Torch_FOUND FALSE)

@@ -2,6 +2,7 @@
 set(DROPCHECK_WITH_TORCH AUTO CACHE STRING "LibTorch backend: AUTO builds it where Torch is found, ON requires it, OFF never looks")
 set_property(CACHE DROPCHECK_WITH_TORCH PROPERTY STRINGS AUTO ON OFF)
 option(DROPCHECK_WITH_TESTS "Unit tests (needs GoogleTest)" ON)
+option(DROPCHECK_WITH_BENCH "Benchmarks (needs Google Benchmark)" OFF)
 option(DROPCHECK_WERROR "Warnings are errors on our own targets" ON)
 set(DROPCHECK_SANITIZE "" CACHE STRING "Sanitizers for our own targets, for example address,undefined or thread")
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "harness/core/element.hpp"
@@ -122,6 +123,7 @@ ReferenceBackend::ReferenceBackend() {
   capabilities_.in_place = true;
   capabilities_.threads = true;  // accepted; the result cannot depend on it
   capabilities_.mask_output = true;
+  capabilities_.effective_rate = true;
 }
 
 Expected<Observation> ReferenceBackend::forward(const Call& call) {
@@ -176,6 +178,7 @@ Expected<Observation> ReferenceBackend::forward(const Call& call) {
   seen.produced_strides = y.strides;
   seen.produced_dtype = y.dtype;
   seen.aliases_input = call.in_place;
+  if (call.mode == Mode::train) seen.effective_p = std::ldexp(static_cast<double>(drop_threshold(call.p)), -32);
   if (call.save_for_backward) {
     seen.saved.id = ++last_token_;
     open_calls_.emplace(seen.saved.id, now);

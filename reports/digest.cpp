@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <tuple>
 
+#include "harness/core/descriptor.hpp"
 #include "reports/escape.hpp"
 
 namespace dropcheck::reports {
@@ -56,16 +58,55 @@ const Statistic* quoted_statistic(const ResultRecord& result) {
   const auto key = [](const Statistic& s) {
     return std::pair(!s.rejects(), std::isnan(s.log10_p) ? 0.0 : s.log10_p);
   };
-  const auto found =
-      std::min_element(result.statistics.begin(), result.statistics.end(),
-                       [&](const Statistic& a, const Statistic& b) { return key(a) < key(b); });
-  return found == result.statistics.end() ? nullptr : &*found;
+  const Statistic* quoted = nullptr;
+  const auto consider = [&](const std::vector<Statistic>& statistics) {
+    for (const Statistic& s : statistics)
+      if (quoted == nullptr || key(s) < key(*quoted)) quoted = &s;
+  };
+  consider(result.statistics);
+  for (const StageRecord& stage : result.stages) consider(stage.statistics);
+  return quoted;
 }
 
 std::uint64_t mask_entries(const ResultRecord& result) {
   std::uint64_t sum = 0;
-  for (const StageRecord& stage : result.stages) sum += stage.mask_entries;
+  for (std::size_t i = 0; i < result.stages.size(); ++i)
+    if (i == 0 || result.stages[i].stage != result.stages[i - 1].stage) sum += result.stages[i].mask_entries;
   return sum;
+}
+
+std::vector<const Statistic*> stage_evidence(const ResultRecord& result, std::size_t stage) {
+  std::vector<const Statistic*> evidence;
+  if (stage > 0) {
+    for (const Statistic& statistic : result.stages[stage].statistics) evidence.push_back(&statistic);
+    return evidence;
+  }
+  std::set<std::string_view> pursued;
+  for (const StageRecord& later : result.stages)
+    for (const Statistic& statistic : later.statistics) pursued.insert(statistic.name);
+  const Statistic* strongest = nullptr;
+  for (const Statistic& statistic : result.statistics) {
+    if (pursued.contains(statistic.name)) evidence.push_back(&statistic);
+    if (strongest == nullptr || statistic.log10_p < strongest->log10_p) strongest = &statistic;
+  }
+  if (evidence.empty() && strongest != nullptr) evidence.push_back(strongest);
+  return evidence;
+}
+
+unsigned last_stage(const ResultRecord& result) {
+  unsigned last = 0;
+  for (const StageRecord& stage : result.stages) last = std::max(last, stage.stage);
+  return last;
+}
+
+std::optional<double> asked_p(const ResultRecord& result) {
+  const auto problem = parse_descriptor(result.problem);
+  if (!problem) return std::nullopt;
+  return problem->p;
+}
+
+bool tested_own_p(const ResultRecord& result) {
+  return result.effective_p && asked_p(result) != result.effective_p;
 }
 
 std::string display_name(const BackendDigest& backend, const RunHeader& header) {

@@ -3,6 +3,7 @@
 // order; nothing is judged here.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,10 +56,20 @@ struct Digest {
 
 bool is_finding(Verdict verdict);
 bool is_recommended(const ResultRecord& result);
-/// The statistic that a sentence about the result should quote: one that rejects, then the smallest p-value.
+/// The statistic that a sentence about the result should quote, of any stage: one that rejects, then the
+/// smallest p-value.
 const Statistic* quoted_statistic(const ResultRecord& result);
-/// Mask entries over all stages.
+/// Mask entries over all stages; what was only computed again from the same seeds counts once.
 std::uint64_t mask_entries(const ResultRecord& result);
+/// Statistics that tell what a stage saw; `stage` counts the records. Of the first one those that were
+/// pursued later, or else the one with the smallest p-value.
+std::vector<const Statistic*> stage_evidence(const ResultRecord& result, std::size_t stage);
+/// The number of the last stage; 0 where there is none.
+unsigned last_stage(const ResultRecord& result);
+/// The drop probability that the case asks for; absent where its text names none.
+std::optional<double> asked_p(const ResultRecord& result);
+/// The backend declared another drop probability than it was asked for, and its own was tested.
+bool tested_own_p(const ResultRecord& result);
 /// "libtorch 1.13.1"; the version only where it is not our own.
 std::string display_name(const BackendDigest& backend, const RunHeader& header);
 

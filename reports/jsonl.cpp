@@ -63,11 +63,16 @@ Json effect_json(const Effect& effect) {
   return json;
 }
 
+Json detectable_json(const MinimumDetectableEffect& m) {
+  return {{"value", json_real(m.value)}, {"unit", m.unit}, {"power", json_real(m.power)}};
+}
+
 Json statistic_json(const Statistic& s) {
   Json json;
   json["id"] = s.id;
   json["version"] = s.version;
   json["name"] = s.name;
+  if (s.cell) json["cell"] = json_integer(Int128{*s.cell});
   json["counts"] = counts_json(s);
   Json parameters = Json::object();
   for (const auto& [name, value] : s.null_parameters) parameters[name] = json_real(value);
@@ -78,9 +83,22 @@ Json statistic_json(const Statistic& s) {
   json["log10_p"] = json_real(s.log10_p);
   json["alpha"] = json_real(s.alpha);
   if (s.effect) json["effect"] = effect_json(*s.effect);
-  if (const auto& m = s.minimum_detectable_effect)
-    json["minimum_detectable_effect"] = {
-        {"value", json_real(m->value)}, {"unit", m->unit}, {"power", json_real(m->power)}};
+  if (const auto& m = s.minimum_detectable_effect) json["minimum_detectable_effect"] = detectable_json(*m);
+  return json;
+}
+
+Json statistics_json(const std::vector<Statistic>& statistics) {
+  Json json = Json::array();
+  for (const Statistic& statistic : statistics) json.push_back(statistic_json(statistic));
+  return json;
+}
+
+Json stage_json(const StageRecord& stage) {
+  Json json;
+  json["stage"] = stage.stage;
+  json["mask_entries"] = json_integer(Int128{stage.mask_entries});
+  json["outcome"] = stage.outcome;
+  if (!stage.statistics.empty()) json["statistics"] = statistics_json(stage.statistics);
   return json;
 }
 
@@ -122,18 +140,31 @@ std::string result_line(const ResultRecord& result) {
   json["protocol"] = result.protocol;
   json["verdict"] = std::string(to_string(result.verdict));
   json["comparisons"] = json_integer(Int128{result.comparisons});
-  json["statistics"] = Json::array();
-  for (const Statistic& statistic : result.statistics)
-    json["statistics"].push_back(statistic_json(statistic));
+  json["statistics"] = statistics_json(result.statistics);
   json["stages"] = Json::array();
-  for (const StageRecord& stage : result.stages)
-    json["stages"].push_back(Json{{"stage", stage.stage},
-                                  {"mask_entries", json_integer(Int128{stage.mask_entries})},
-                                  {"outcome", stage.outcome}});
+  for (const StageRecord& stage : result.stages) json["stages"].push_back(stage_json(stage));
+  if (result.detectable) json["detectable"] = detectable_json(*result.detectable);
+  if (result.required_effect) json["required_effect"] = json_real(*result.required_effect);
+  if (result.effective_p) json["effective_p"] = json_real(*result.effective_p);
   if (!result.message.empty()) json["message"] = result.message;
   if (!result.repro.empty()) json["repro"] = result.repro;
   if (!result.missing.empty()) json["missing"] = result.missing;
   if (!result.reason.empty()) json["reason"] = result.reason;
+  return line_of(json);
+}
+
+std::string rejections_line(const RejectionList& list) {
+  Json json;
+  json["record"] = "rejections";
+  json["backend"] = list.backend;
+  json["hypotheses"] = json_integer(Int128{list.hypotheses});
+  json["rejected"] = Json::array();
+  for (const Rejection& rejection : list.rejected)
+    json["rejected"].push_back(Json{{"check", rejection.check},
+                                    {"case", rejection.problem},
+                                    {"statistic", rejection.statistic},
+                                    {"log10_p", json_real(rejection.log10_p)},
+                                    {"share", json_real(rejection.share)}});
   return line_of(json);
 }
 

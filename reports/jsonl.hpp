@@ -11,6 +11,7 @@ namespace dropcheck::reports {
 // Lines come without their newline. Text that is not UTF-8 gets U+FFFD in place of the bad bytes.
 std::string header_line(const RunHeader& header);
 std::string result_line(const ResultRecord& result);
+std::string rejections_line(const RejectionList& list);
 std::string environment_line(const Environment& environment);
 std::string footer_line(const Footer& footer);
 

@@ -83,10 +83,23 @@ void read_optional_real(JsonFields& fields, const char* key, std::optional<doubl
   if (fields.has(key)) fields.real(key, out.emplace());
 }
 
+void read_detectable(JsonFields& fields, const char* key, std::optional<MinimumDetectableEffect>& out) {
+  fields.object(
+      key,
+      [&](JsonFields inner) {
+        MinimumDetectableEffect& smallest = out.emplace();
+        inner.real("value", smallest.value);
+        inner.text("unit", smallest.unit);
+        inner.real("power", smallest.power);
+      },
+      true);
+}
+
 void read_statistic(JsonFields& fields, Statistic& s) {
   fields.text("id", s.id);
   fields.small_count("version", s.version);
   fields.text("name", s.name);
+  if (fields.has("cell")) fields.count("cell", s.cell.emplace());
   fields.members(
       "counts",
       [&](const std::string& name, const Json& item) {
@@ -119,15 +132,11 @@ void read_statistic(JsonFields& fields, Statistic& s) {
         read_optional_real(inner, "upper", effect.upper);
       },
       true);
-  fields.object(
-      "minimum_detectable_effect",
-      [&](JsonFields inner) {
-        MinimumDetectableEffect& smallest = s.minimum_detectable_effect.emplace();
-        inner.real("value", smallest.value);
-        inner.text("unit", smallest.unit);
-        inner.real("power", smallest.power);
-      },
-      true);
+  read_detectable(fields, "minimum_detectable_effect", s.minimum_detectable_effect);
+}
+
+void read_statistics(JsonFields& fields, std::vector<Statistic>& statistics) {
+  fields.objects("statistics", [&](JsonFields each) { read_statistic(each, statistics.emplace_back()); });
 }
 
 void read_result(JsonFields fields, ResultRecord& result) {
@@ -138,18 +147,34 @@ void read_result(JsonFields fields, ResultRecord& result) {
   fields.text("protocol", result.protocol);
   fields.word("verdict", result.verdict, verdict_from);
   fields.count("comparisons", result.comparisons);
-  fields.objects("statistics",
-                 [&](JsonFields each) { read_statistic(each, result.statistics.emplace_back()); });
+  read_statistics(fields, result.statistics);
   fields.objects("stages", [&](JsonFields each) {
     StageRecord& stage = result.stages.emplace_back();
     each.small_count("stage", stage.stage);
     each.count("mask_entries", stage.mask_entries);
     each.text("outcome", stage.outcome);
+    if (each.has("statistics")) read_statistics(each, stage.statistics);
   });
+  read_detectable(fields, "detectable", result.detectable);
+  read_optional_real(fields, "required_effect", result.required_effect);
+  read_optional_real(fields, "effective_p", result.effective_p);
   fields.optional_text("message", result.message);
   fields.optional_text("repro", result.repro);
   fields.optional_text("missing", result.missing);
   fields.optional_text("reason", result.reason);
+}
+
+void read_rejections(JsonFields fields, RejectionList& list) {
+  fields.text("backend", list.backend);
+  fields.count("hypotheses", list.hypotheses);
+  fields.objects("rejected", [&](JsonFields each) {
+    Rejection& rejection = list.rejected.emplace_back();
+    each.text("check", rejection.check);
+    each.text("case", rejection.problem);
+    each.text("statistic", rejection.statistic);
+    each.real("log10_p", rejection.log10_p);
+    each.real("share", rejection.share);
+  });
 }
 
 void read_environment(JsonFields fields, Environment& environment) {
@@ -224,6 +249,8 @@ class ResultsParser {
       header_seen_ = true;
     } else if (kind == "result") {
       read_result(fields, record_.results.emplace_back());
+    } else if (kind == "rejections") {
+      read_rejections(fields, record_.rejections.emplace_back());
     } else if (kind == "environment") {
       if (environment_seen_) return fault("is a second environment record");
       environment_seen_ = true;

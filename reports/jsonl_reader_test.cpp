@@ -41,7 +41,43 @@ TEST(JsonlReader, RecordsOfANewerMinorVersionAreIgnored) {
   const std::string record = "\n{\"record\":\"news\"}\n{\"record\":\"environment\"";
   const std::string text = replaced(results_text(failing_run()), "\n{\"record\":\"environment\"", record);
   EXPECT_THAT(refusal_of(text), HasSubstr("is a record of an unknown kind"));
-  EXPECT_EQ(refusal_of(replaced(text, "\"minor\":0", "\"minor\":1")), "accepted");
+  EXPECT_EQ(refusal_of(replaced(text, "\"minor\":1", "\"minor\":2")), "accepted");
+}
+
+TEST(JsonlReader, FilesOfMinorVersionZeroAreRead) {
+  const std::string text = results_text(failing_run());
+  const auto read = parse_results(replaced(text, "\"minor\":1", "\"minor\":0"));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->rejections.empty());
+  EXPECT_EQ(results_text(*read), text);
+}
+
+TEST(JsonlReader, WrongTypesOfStagesAndRejectionsAreNamed) {
+  const std::string text = results_text(staged_run());
+  struct Case {
+    const char* from;
+    const char* to;
+    const char* said;
+  };
+  const Case cases[] = {
+      {"\"cell\":3", "\"cell\":-3", "'stages[3].statistics[0].cell' is no integer"},
+      {"\"cell\":3", "\"cell\":\"18446744073709551616\"", "'stages[3].statistics[0].cell' is no integer"},
+      {"\"outcome\":\"fail\",\"statistics\":[", "\"outcome\":\"fail\",\"statistics\":[1,",
+       "'stages[2].statistics' is no list of objects"},
+      {"\"outcome\":\"fail\",\"statistics\":[", "\"outcome\":\"fail\",\"statistics\":7,\"x\":[",
+       "'stages[2].statistics' is no list of objects"},
+      {"\"detectable\":{\"value\":0.0101,", "\"detectable\":{", "'detectable.value' is missing"},
+      {"\"detectable\":{", "\"detectable\":[],\"x\":{", "'detectable' is no object"},
+      {"\"required_effect\":0.012", "\"required_effect\":null", "'required_effect' is no number"},
+      {"\"effective_p\":0.1015625", "\"effective_p\":\"0.1\"", "'effective_p' is no number"},
+      {"\"hypotheses\":5000", "\"hypotheses\":0.5", "'hypotheses' is no integer"},
+      {"\"hypotheses\":5000,", "", "'hypotheses' is missing"},
+      {"\"rejected\":[", "\"rejected\":[[],", "'rejected' is no list of objects"},
+      {"\"statistic\":\"lag 4\",", "", "'rejected[0].statistic' is missing"},
+      {"\"share\":2.5e-06", "\"share\":{}", "'rejected[0].share' is no number"},
+  };
+  for (const auto& c : cases)
+    EXPECT_THAT(refusal_of(replaced(text, c.from, c.to)), HasSubstr(c.said)) << c.from << " -> " << c.to;
 }
 
 TEST(JsonlReader, OtherSchemasAndMajorVersionsAreRefused) {
@@ -49,7 +85,7 @@ TEST(JsonlReader, OtherSchemasAndMajorVersionsAreRefused) {
   EXPECT_THAT(refusal_of(replaced(text, "dropcheck.results", "other.results")),
               HasSubstr("line 1 names another schema"));
   EXPECT_THAT(refusal_of(replaced(text, "\"major\":1", "\"major\":2")),
-              HasSubstr("has schema version 2.0, but"));
+              HasSubstr("has schema version 2.1, but"));
   EXPECT_THAT(refusal_of(replaced(text, "\"major\":1", "\"major\":\"x\"")), HasSubstr("'schema.major'"));
 }
 

@@ -32,7 +32,8 @@ RunRecord extreme_run() {
 }
 
 TEST(Jsonl, RoundTripKeepsEveryPrintedField) {
-  for (const RunRecord& run : {passing_run(), failing_run(), large_run(10, 10), extreme_run()}) {
+  for (const RunRecord& run :
+       {passing_run(), failing_run(), staged_run(), large_run(10, 10), extreme_run()}) {
     const std::string text = results_text(run);
     const auto read = parse_results(text);
     ASSERT_TRUE(read) << read.error().message;
@@ -71,6 +72,50 @@ TEST(Jsonl, RoundTripKeepsVerdictsCountsAndMachine) {
   EXPECT_EQ(read->header.backends[1].capabilities.dtypes, run.header.backends[1].capabilities.dtypes);
   EXPECT_EQ(read->results[4].missing, "dtype f16");
   EXPECT_EQ(read->results[2].stages[0].mask_entries, 1u << 20);
+}
+
+TEST(Jsonl, RoundTripKeepsStagesPowerAndRejections) {
+  RunRecord run = staged_run();
+  run.results[1].stages[3].statistics[0].cell = std::numeric_limits<std::uint64_t>::max();
+  run.results[2].detectable->value = std::numeric_limits<double>::infinity();
+  run.results[2].required_effect = std::nan("");
+  run.rejections[0].hypotheses = std::numeric_limits<std::uint64_t>::max();
+  run.rejections[0].rejected[1].log10_p = -std::numeric_limits<double>::infinity();
+  run.rejections.push_back({"other", 0, {}});
+  const auto read = parse_results(results_text(run));
+  ASSERT_TRUE(read) << read.error().message;
+  const ResultRecord& confirmed = read->results[0];
+  ASSERT_EQ(confirmed.stages.size(), 3u);
+  EXPECT_EQ(confirmed.stages[0].outcome, "suspicious");
+  EXPECT_TRUE(confirmed.stages[1].statistics.empty());
+  ASSERT_EQ(confirmed.stages[2].statistics.size(), 1u);
+  EXPECT_EQ(confirmed.stages[2].statistics[0].name, "lag 4");
+  EXPECT_EQ(confirmed.stages[2].statistics[0].p_value, 1.25e-20);
+  EXPECT_FALSE(confirmed.stages[2].statistics[0].cell);
+  EXPECT_EQ(confirmed.detectable->value, 0.0101);
+  EXPECT_EQ(confirmed.detectable->unit, "correlation between entries");
+  EXPECT_EQ(confirmed.detectable->power, 1 - 1e-6);
+  EXPECT_EQ(confirmed.required_effect, 0.012);
+  EXPECT_EQ(confirmed.effective_p, 0.1015625);
+  EXPECT_EQ(read->results[1].stages[3].statistics[0].cell, std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(read->results[2].detectable->value, std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(std::isnan(*read->results[2].required_effect));
+  EXPECT_FALSE(read->results[3].effective_p);
+  ASSERT_EQ(read->rejections.size(), 2u);
+  EXPECT_EQ(read->rejections[0].backend, "mutant:threshold8");
+  EXPECT_EQ(read->rejections[0].hypotheses, std::numeric_limits<std::uint64_t>::max());
+  ASSERT_EQ(read->rejections[0].rejected.size(), 22u);
+  EXPECT_EQ(read->rejections[0].rejected[0].problem, run.results[0].problem);
+  EXPECT_EQ(read->rejections[0].rejected[0].share, 2.5e-6);
+  EXPECT_EQ(read->rejections[0].rejected[1].log10_p, -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(results_text(*read), results_text(run));
+}
+
+TEST(Jsonl, WhatHasNothingToSayIsLeftOut) {
+  const std::string line = result_line(failing_run().results[0]);
+  for (const char* key : {"\"cell\"", "\"detectable\"", "\"required_effect\"", "\"effective_p\""})
+    EXPECT_EQ(line.find(key), std::string::npos) << key;
+  EXPECT_NE(line.find("\"outcome\":\"pass\"}"), std::string::npos) << line;
 }
 
 TEST(Jsonl, IntegersAboveWhatDoublesHoldAreStrings) {

@@ -7,6 +7,7 @@
 
 #include "reports/digest.hpp"
 #include "reports/escape.hpp"
+#include "reports/number_text.hpp"
 
 namespace dropcheck::reports {
 namespace {
@@ -46,7 +47,8 @@ std::string statistic_properties(const Statistic& s) {
     if (s.effect->upper) text += property(name + ": effect upper", number(*s.effect->upper));
   }
   if (const auto& m = s.minimum_detectable_effect)
-    text += property(fmt::format("{}: minimum detectable effect ({})", name, m->unit), number(m->value));
+    text += property(fmt::format("{}: minimum detectable effect of one stage ({})", name, m->unit),
+                     number(m->value));
   return text;
 }
 
@@ -58,11 +60,29 @@ std::string properties_of(const ResultRecord& result) {
   } else if (const Statistic* statistic = quoted_statistic(result)) {
     text = statistic_properties(*statistic);
   }
+  if (const auto& m = result.detectable)
+    text += property(fmt::format("minimum detectable effect ({})", m->unit), number(m->value));
+  if (result.required_effect) text += property("required effect", number(*result.required_effect));
+  if (result.effective_p) text += property("declared drop probability", number(*result.effective_p));
   return text.empty() ? text : "      <properties>\n" + text + "      </properties>\n";
 }
 
+/// A line a stage, where there are several.
+std::string stages_text(const ResultRecord& result) {
+  if (result.stages.size() < 2) return {};
+  std::string text;
+  for (std::size_t i = 0; i < result.stages.size(); ++i) {
+    const StageRecord& stage = result.stages[i];
+    text += fmt::format("\nstage {}: {} mask entries: {}", stage.stage, stage.mask_entries, stage.outcome);
+    for (const Statistic* s : stage_evidence(result, i))
+      text += fmt::format("; {}: p-value {}, fails at {}", statistic_label(*s), p_value_text(*s),
+                          short_number(s->alpha));
+  }
+  return text;
+}
+
 std::string body_of(const ResultRecord& result) {
-  std::string body = result.message;
+  std::string body = result.message + stages_text(result);
   if (!result.repro.empty()) body += "\n" + result.repro;
   return xml_text(body);
 }

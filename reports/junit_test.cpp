@@ -47,6 +47,22 @@ TEST(JunitReport, FailingRunMatchesTheGoldenFile) {
   expect_golden(junit_report(failing_run()), "failing.xml");
 }
 
+TEST(JunitReport, StagedRunMatchesTheGoldenFile) { expect_golden(junit_report(staged_run()), "staged.xml"); }
+
+TEST(JunitReport, FailuresTellTheirStages) {
+  const std::string text = junit_report(staged_run());
+  EXPECT_THAT(text,
+              HasSubstr("in the first sample&#10;stage 1: 1048576 mask entries: suspicious; S6 lag 4: "
+                        "p-value 2e-06, fails at 2.5e-10"
+                        "&#10;stage 1: 1048576 mask entries: reproduced"
+                        "&#10;stage 2: 8388608 mask entries: fail; S6 lag 4: p-value 1.25e-20, fails at "
+                        "2.5e-06&#10;dropcheck run "));
+  EXPECT_THAT(text, HasSubstr("type=\"inconclusive\">suspicious, not pursued: lag 4"));
+  EXPECT_THAT(text, HasSubstr("<property name=\"required effect\" value=\"0.0001\"/>"));
+  EXPECT_THAT(junit_report(failing_run()), Not(HasSubstr("stage 1")));
+  EXPECT_EQ(xml_fault(text), "");
+}
+
 TEST(JunitReport, IsWellFormed) {
   EXPECT_EQ(xml_fault("<a><b c=\"d\"/></a>"), "");
   EXPECT_NE(xml_fault("<a><b></a>"), "");

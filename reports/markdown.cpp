@@ -19,6 +19,7 @@ struct Keep {
   std::size_t cells = kAll;
   std::size_t environment = kAll;
   std::size_t power_rows = kAll;
+  std::size_t rejections = kAll;
   std::size_t findings = kAll;  // of those in full and of those in one line, each
 
   friend bool operator==(const Keep&, const Keep&) = default;
@@ -28,8 +29,11 @@ struct Knob {
   std::size_t Keep::*part;
   std::size_t least;
 };
-constexpr Knob kKnobs[] = {
-    {&Keep::cells, 0}, {&Keep::environment, 0}, {&Keep::power_rows, 0}, {&Keep::findings, kKeptFindings}};
+constexpr Knob kKnobs[] = {{&Keep::cells, 0},
+                           {&Keep::environment, 0},
+                           {&Keep::power_rows, 0},
+                           {&Keep::rejections, 0},
+                           {&Keep::findings, kKeptFindings}};
 
 /// The report in pieces, rendered once; putting them together for another Keep is cheap.
 class Composer {
@@ -38,7 +42,7 @@ class Composer {
       : budget_(options.byte_budget),
         overview_(title_section(run, digest) + backends_section(run.header, digest) +
                   suites_section(run.header, digest)),
-        findings_(findings_of(run.header, digest)),
+        findings_(findings_of(run, digest)),
         expected_(expected_failures(digest)),
         power_(power_tables(run.header, digest)),
         guide_(guide_section(run.header, digest)),
@@ -50,8 +54,8 @@ class Composer {
   }
 
   std::string compose(const Keep& keep) const {
-    return overview_ + findings_text(keep.findings) + expected_text(keep.findings) +
-           power_text(keep.power_rows) + guide_ + details_text(keep);
+    return overview_ + findings_text(keep) + expected_text(keep.findings) + power_text(keep.power_rows) +
+           guide_ + details_text(keep);
   }
 
   /// The number of pieces in the largest part.
@@ -59,7 +63,8 @@ class Composer {
     std::size_t sum = environment_.size() + expected_.size();
     for (const auto* tables : {&power_, &cells_})
       for (const TableText& table : *tables) sum += table.rows.size();
-    for (const BackendFindings& backend : findings_) sum += backend.checks.size();
+    for (const BackendFindings& backend : findings_)
+      sum += backend.checks.size() + backend.rejections.rows.size();
     return sum;
   }
 
@@ -75,7 +80,8 @@ class Composer {
     return text.substr(0, 100);
   }
 
-  std::string findings_text(std::size_t keep) const {
+  std::string findings_text(const Keep& kept) const {
+    const std::size_t keep = kept.findings;
     if (findings_.empty()) return {};
     bool decides = false;
     for (const BackendFindings& backend : findings_) decides = decides || backend.decides;
@@ -84,6 +90,8 @@ class Composer {
     std::size_t full = 0;
     std::size_t brief = 0;
     std::size_t cut = 0;
+    std::size_t rows = 0;
+    std::size_t rows_cut = 0;
     for (const BackendFindings& backend : findings_) {
       std::string part;
       std::size_t first = 0;
@@ -98,8 +106,17 @@ class Composer {
           ++cut;
         }
       }
-      if (!part.empty()) text += backend.heading + part + (part == in_full ? "" : "\n");
+      if (part.empty()) {
+        rows_cut += backend.rejections.rows.size();
+        continue;
+      }
+      text += backend.heading + part + (part == in_full ? "" : "\n");
+      const std::size_t shown = std::min(backend.rejections.rows.size(), kept.rejections - rows);
+      rows += shown;
+      rows_cut += backend.rejections.rows.size() - shown;
+      if (shown != 0) text += table_text(backend.rejections, shown);
     }
+    if (rows_cut != 0) text += left_out(rows_cut, "rows of rejected hypotheses").substr(1) + "\n";
     if (cut != 0) text += left_out(cut, "checks with findings") + "\n";
     return text;
   }
@@ -112,6 +129,12 @@ class Composer {
     return text + left_out(expected_.size() - shown, "lines") + "\n";
   }
 
+  static std::string table_text(const TableText& table, std::size_t shown) {
+    std::string text = table.head;
+    for (std::size_t i = 0; i < shown; ++i) text += table.rows[i];
+    return text + "\n";
+  }
+
   /// Tables until `keep` rows are used up.
   std::string tables_text(const std::vector<TableText>& tables, std::size_t keep) const {
     std::string text;
@@ -121,9 +144,7 @@ class Composer {
       total += table.rows.size();
       const std::size_t shown = std::min(table.rows.size(), keep - used);
       if (shown == 0) continue;
-      text += table.head;
-      for (std::size_t i = 0; i < shown; ++i) text += table.rows[i];
-      text += "\n";
+      text += table_text(table, shown);
       used += shown;
     }
     const std::string note = left_out(total - used, "rows");
@@ -135,7 +156,9 @@ class Composer {
     if (power_.empty()) return head + "No result passed.\n\n";
     return head +
            "Any effect of that size, or larger, would have failed with the probability given: in the "
-           "largest samples, and in every single case. "
+           "largest samples, and in every single case. All stages count: what looks suspicious is tested "
+           "again on larger samples. Beside it stands what the profile requires; a case that would have "
+           "caught less is underpowered and no pass. "
            "Exact checks leave nothing to chance: any violation in a case that ran would have failed.\n\n" +
            tables_text(power_, keep);
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "reports/doubt.hpp"
 #include "reports/escape.hpp"
 #include "reports/markdown_sections.hpp"
 #include "reports/number_text.hpp"
@@ -27,12 +28,19 @@ std::pair<int, double> row_order(const ResultRecord& result) {
   return {6, p};
 }
 
+/// A verdict, and the stage that it took where that is not the first.
+std::string verdict_cell(const ResultRecord& result) {
+  std::string text = verdict_text(result);
+  if (const unsigned stage = last_stage(result); stage > 1) text += fmt::format(", stage {}", stage);
+  return text;
+}
+
 std::string row(const ResultRecord& result) {
   const Statistic* statistic = quoted_statistic(result);
   const bool compared = result.comparisons != 0;
   return fmt::format(
       "| {} | {} | {} | {} | {} | {} |\n", markdown_text(result.check, 100),
-      markdown_code(result.problem, 400), markdown_text(result.protocol, 60), to_string(result.verdict),
+      markdown_code(result.problem, 400), markdown_text(result.protocol, 60), verdict_cell(result),
       statistic != nullptr ? short_number(statistic->log10_p)
       : compared           ? "exact"
                            : "",

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
+#include "reports/doubt.hpp"
 #include "reports/escape.hpp"
 #include "reports/markdown_sections.hpp"
 #include "reports/number_text.hpp"
@@ -40,8 +43,8 @@ std::string counts_text(const Statistic& statistic) {
 std::string statistic_lines(const Statistic& s) {
   std::string text;
   if (s.effect) text += fmt::format("- effect: {}\n", markdown_text(effect_text(*s.effect), 300));
-  text += fmt::format("- p-value {} (significance level {}) of {} {}", p_value_text(s), short_number(s.alpha),
-                      markdown_text(s.id, 20), markdown_text(s.name, 100));
+  text += fmt::format("- p-value {} (significance level {}) of {}", p_value_text(s), short_number(s.alpha),
+                      markdown_text(statistic_label(s), 150));
   if (!s.null_law.empty()) text += fmt::format(" under {}", markdown_text(s.null_law, 200));
   if (!s.engine.empty()) text += fmt::format(", engine: {}", markdown_text(s.engine, 100));
   text += "\n";
@@ -49,7 +52,7 @@ std::string statistic_lines(const Statistic& s) {
   return text;
 }
 
-/// "3 of 40 results failed, 1 of 40 results allow no conclusion".
+/// "3 of 40 results failed, 1 of 40 results allow no conclusion (1 underpowered)".
 std::string counts_sentence(const CheckDigest& check) {
   std::vector<std::string> parts;
   const std::size_t decided = check.tally.decided();
@@ -59,6 +62,8 @@ std::string counts_sentence(const CheckDigest& check) {
     if (count != 0) parts.push_back(fmt::format("{} of {} results {}", count, decided, happened(verdict)));
   }
   std::string text = fmt::format("{}", fmt::join(parts, ", "));
+  if (const std::string doubts = doubts_text(check.results); !doubts.empty())
+    text += fmt::format(" ({})", doubts);
   if (check.is_recommended()) text += " (a recommended check: it does not decide)";
   return text;
 }
@@ -73,12 +78,18 @@ std::string full_text(const CheckDigest& check) {
   text += fmt::format("- case: {}", markdown_code(worst.problem, 600));
   if (!worst.protocol.empty()) text += fmt::format(", protocol {}", markdown_text(worst.protocol, 60));
   if (const auto n = mask_entries(worst)) text += fmt::format(", n = {} mask entries", n);
-  if (worst.stages.size() > 1) text += fmt::format(" in {} stages", worst.stages.size());
+  if (const unsigned stages = last_stage(worst); stages > 1) text += fmt::format(" in {} stages", stages);
   text += "\n";
+  if (tested_own_p(worst)) {
+    const auto asked = asked_p(worst);
+    text += fmt::format("- drop probability: {}{} declared by the backend and tested\n",
+                        asked ? fmt::format("{} asked for, ", short_number(*asked)) : std::string(),
+                        exact_number(*worst.effective_p));
+  }
   if (const Statistic* statistic = quoted_statistic(worst)) text += statistic_lines(*statistic);
   if (check.info != nullptr && !check.info->catches.empty())
     text += fmt::format("- this check catches: {}\n", markdown_text(check.info->catches, 500));
-  text += "\n";
+  text.append("\n").append(stages_table(worst));
   if (!worst.repro.empty()) text += markdown_block(worst.repro, "sh") + "\n";
   std::size_t further = 0;
   for (const ResultRecord* result : check.results) further += is_finding(result->verdict) ? 1 : 0;
@@ -95,16 +106,20 @@ std::string brief_text(const CheckDigest& check) {
 
 }  // namespace
 
-std::vector<BackendFindings> findings_of(const RunHeader& header, const Digest& digest) {
+std::vector<BackendFindings> findings_of(const RunRecord& run, const Digest& digest) {
   std::vector<BackendFindings> all;
   for (const BackendDigest& backend : digest.backends) {
     BackendFindings found;
-    found.heading = fmt::format("### {}\n\n", markdown_text(display_name(backend, header), 250));
+    found.heading = fmt::format("### {}\n\n", markdown_text(display_name(backend, run.header), 250));
     for (const CheckDigest* check : backend.findings()) {
       found.checks.push_back({full_text(*check), brief_text(*check)});
       found.decides = found.decides || !check->is_recommended();
     }
-    if (!found.checks.empty()) all.push_back(std::move(found));
+    if (found.checks.empty()) continue;
+    const auto list = std::find_if(run.rejections.begin(), run.rejections.end(),
+                                   [&](const RejectionList& r) { return r.backend == backend.spec; });
+    if (list != run.rejections.end()) found.rejections = rejections_table(*list);
+    all.push_back(std::move(found));
   }
   return all;
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <map>
 
 #include "reports/escape.hpp"
@@ -79,6 +80,39 @@ std::string unsupported_text(const BackendDigest& backend) {
     parts.push_back(fmt::format("{} ({})", markdown_text(name, 100), counted(count, "result")));
   }
   return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// "0.1015625 for p = 0.1 (12 results)": drop probabilities that a backend has by its own account.
+std::string own_rates_text(const BackendDigest& backend) {
+  constexpr double kNoticed = 1e-6;  // less is beyond any sample; thresholds of 32 bits are nearer
+  std::map<std::pair<double, double>, std::size_t> rates;  // asked for, declared
+  for (const CheckDigest& check : backend.checks)
+    for (const ResultRecord* result : check.results)
+      if (const auto asked = asked_p(*result);
+          asked && tested_own_p(*result) && !(std::fabs(*result->effective_p - *asked) <= kNoticed * *asked))
+        ++rates[{*asked, *result->effective_p}];
+  std::vector<std::string> parts;
+  for (const auto& [rate, count] : rates) {
+    if (parts.size() == kMaxNotes) {
+      parts.push_back(fmt::format("and {} more", rates.size() - kMaxNotes));
+      break;
+    }
+    parts.push_back(fmt::format("{} for p = {} ({})", exact_number(rate.second), short_number(rate.first),
+                                counted(count, "result")));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string own_rates(const Digest& digest) {
+  std::string text;
+  for (const BackendDigest& backend : digest.backends)
+    if (const std::string rates = own_rates_text(backend); !rates.empty())
+      text += fmt::format("- {}: {}\n", markdown_code(backend.spec, 200), rates);
+  if (text.empty()) return text;
+  return fmt::format(
+      "A backend may declare a drop probability of its own, and the statistics test that one. More than a "
+      "millionth away from p are:\n\n{}\n",
+      text);
 }
 
 }  // namespace
@@ -160,7 +194,7 @@ std::string suites_section(const RunHeader& header, const Digest& digest) {
         missing += fmt::format("- {} does not support: {}\n", markdown_code(backend.spec, 200), what);
   if (!missing.empty())
     missing = "What a backend does not claim is not held against it:\n\n" + missing + "\n";
-  return text + "\n" + missing;
+  return text + "\n" + missing + own_rates(digest);
 }
 
 }  // namespace dropcheck::reports

@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "reports/detectable.hpp"
+#include "reports/doubt.hpp"
 #include "reports/escape.hpp"
 #include "reports/markdown_sections.hpp"
 #include "reports/number_text.hpp"
@@ -19,31 +21,46 @@ bool is_exact(const CheckDigest& check) {
   return true;
 }
 
-std::string effect_range(const DetectableRange& range) {
-  const std::string unit = markdown_text(range.unit, 100);
-  const std::string everywhere = short_number(range.everywhere);
-  if (range.full_size == range.everywhere) return fmt::format("{} {}", everywhere, unit);
-  return fmt::format("{} {} in the largest samples, {} in every case", short_number(range.full_size), unit,
-                     everywhere);
+/// "0.001 drop probability in the largest samples, 0.02 in every case". In samples that are too small for an
+/// effect of any size there is none.
+std::string range_text(double full_size, double everywhere, const std::string& unit) {
+  const auto sized = [](double value) { return std::isfinite(value) ? short_number(value) : "none"; };
+  const std::string with_unit = unit.empty() ? unit : fmt::format(" {}", unit);
+  if (full_size == everywhere) return sized(everywhere) + with_unit;
+  return fmt::format("{}{} in the largest samples, {} in {}", sized(full_size), with_unit, sized(everywhere),
+                     std::isfinite(everywhere) ? "every case" : "the smallest");
+}
+
+/// What is detectable, what has to be, and with which probability: three cells of a row.
+std::string effect_cells(const std::vector<DetectableRange>& ranges) {
+  if (ranges.empty()) return "not stated | |";
+  std::vector<std::string> effects;
+  std::vector<std::string> required;
+  double lowest = 1;
+  for (const DetectableRange& range : ranges) {
+    const std::string unit = markdown_text(range.unit, 100);
+    effects.push_back(range_text(range.full_size, range.everywhere, unit));
+    if (range.required_everywhere)
+      required.push_back(range_text(range.required_full_size.value_or(*range.required_everywhere),
+                                    *range.required_everywhere, ranges.size() == 1 ? "" : unit));
+    lowest = std::min(lowest, range.power);
+  }
+  return fmt::format("{} | {} | {}", fmt::join(effects, "; "), fmt::join(required, "; "), power_text(lowest));
 }
 
 std::string power_row(const CheckDigest& check) {
-  std::string effects;
-  std::string powers;
-  if (is_exact(check)) {
-    effects = "exact: any violation";
-  } else {
-    std::vector<std::string> parts;
-    double lowest = 1;
-    for (const DetectableRange& range : detectable_effects(check.results)) {
-      parts.push_back(effect_range(range));
-      lowest = std::min(lowest, range.power);
-    }
-    effects = parts.empty() ? "not stated" : fmt::format("{}", fmt::join(parts, "; "));
-    if (!parts.empty()) powers = power_text(lowest);
-  }
-  return fmt::format("| {} | {} of {} | {} | {} |\n", markdown_text(check.id, 100), check.tally.passed(),
-                     check.tally.decided(), effects, powers);
+  return fmt::format(
+      "| {} | {} of {} | {} |\n", markdown_text(check.id, 100), check.tally.passed(), check.tally.decided(),
+      is_exact(check) ? "exact: any violation | |" : effect_cells(detectable_effects(check.results)));
+}
+
+/// The cases of a check that are worth less than the profile requires; empty where there are none.
+std::string underpowered_row(const CheckDigest& check) {
+  const auto weak = std::count_if(check.results.begin(), check.results.end(),
+                                  [](const ResultRecord* result) { return is_underpowered(*result); });
+  if (weak == 0) return {};
+  return fmt::format("| {} | **underpowered: {} of {}** | {} |\n", markdown_text(check.id, 100), weak,
+                     check.tally.decided(), effect_cells(underpowered_effects(check.results)));
 }
 
 /// A shell word.
@@ -71,11 +88,13 @@ std::vector<TableText> power_tables(const RunHeader& header, const Digest& diges
   for (const BackendDigest& backend : digest.backends) {
     TableText table;
     table.head = fmt::format(
-        "### {}\n\n| check | cases passed | would have been caught | with probability |\n| --- | --- | --- | "
-        "--- |\n",
+        "### {}\n\n| check | cases passed | would have been caught | has to be caught | with probability |\n"
+        "| --- | --- | --- | --- | --- |\n",
         markdown_text(display_name(backend, header), 250));
-    for (const CheckDigest& check : backend.checks)
+    for (const CheckDigest& check : backend.checks) {
       if (check.tally.passed() != 0) table.rows.push_back(power_row(check));
+      if (std::string row = underpowered_row(check); !row.empty()) table.rows.push_back(std::move(row));
+    }
     if (!table.rows.empty()) tables.push_back(std::move(table));
   }
   return tables;
@@ -110,7 +129,9 @@ std::string guide_section(const RunHeader& header, const Digest& digest) {
       "- PASS does not prove correctness: it speaks only of the cases listed here, smaller effects than "
       "those under "
       "\"What a pass would have caught\" may exist, and each check has its blind spots.\n"
-      "- *inconclusive* means that a test was not valid or too weak here; *unsupported* that the backend "
+      "- *inconclusive* means that a test was not valid or too weak here (*underpowered*), or that it looked "
+      "suspicious when another test had failed already (*suspicious, not pursued*); *unsupported* that the "
+      "backend "
       "does not "
       "claim the feature; *expected failures* are known and listed by the user. The last two never decide, "
       "and neither "

@@ -15,23 +15,28 @@ struct FindingText {
   std::string brief;
 };
 
-/// Findings of one backend.
-struct BackendFindings {
-  std::string heading;
-  std::vector<FindingText> checks;
-  bool decides = false;  // one of them is a required check
-};
-
 /// A table under a heading.
 struct TableText {
   std::string head;               // heading and head row
   std::vector<std::string> rows;  // each with its newline
 };
 
+/// Findings of one backend.
+struct BackendFindings {
+  std::string heading;
+  std::vector<FindingText> checks;
+  TableText rejections;  // Holm's list; no rows where there is none
+  bool decides = false;  // one of them is a required check
+};
+
 std::string title_section(const RunRecord& run, const Digest& digest);
 std::string backends_section(const RunHeader& header, const Digest& digest);
 std::string suites_section(const RunHeader& header, const Digest& digest);
-std::vector<BackendFindings> findings_of(const RunHeader& header, const Digest& digest);
+std::vector<BackendFindings> findings_of(const RunRecord& run, const Digest& digest);
+/// What each stage saw; empty where there was but one.
+std::string stages_table(const ResultRecord& result);
+/// The first hypotheses that Holm's procedure rejects for one backend.
+TableText rejections_table(const RejectionList& list);
 /// Known failures with their reasons.
 std::vector<std::string> expected_failures(const Digest& digest);
 /// What the passes would have caught, a table a backend.

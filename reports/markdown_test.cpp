@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "reports/test_records.hpp"
 
@@ -21,6 +22,10 @@ TEST(MarkdownReport, FailingRunMatchesTheGoldenFile) {
 }
 TEST(MarkdownReport, PassingRunMatchesTheGoldenFile) {
   expect_golden(markdown_report(passing_run()), "passing.md");
+}
+
+TEST(MarkdownReport, StagedRunMatchesTheGoldenFile) {
+  expect_golden(markdown_report(staged_run()), "staged.md");
 }
 
 TEST(MarkdownReport, FirstLineIsTheVerdict) {
@@ -66,6 +71,72 @@ TEST(MarkdownReport, InconclusiveNamesItsChecks) {
   run.footer.exit_code = 10;
   EXPECT_EQ(first_line(markdown_report(run)),
             "# ❔ INCONCLUSIVE: reference: 1 of 2 results allow no conclusion (mask_rate.rate)");
+}
+
+TEST(MarkdownReport, InconclusiveSaysWhy) {
+  RunRecord run = staged_run();
+  run.results.erase(run.results.begin());
+  run.footer.verdict = Verdict::inconclusive;
+  run.footer.exit_code = 10;
+  EXPECT_EQ(first_line(markdown_report(run)),
+            "# ❔ INCONCLUSIVE: mutant:threshold8: 2 of 4 results allow no conclusion, 1 underpowered, 1 "
+            "suspicious and not pursued (mask_rate.rate, channel_correlation.lags)");
+}
+
+TEST(MarkdownReport, StagesAreShownWithTheirEvidence) {
+  const std::string text = markdown_report(staged_run());
+  EXPECT_THAT(text, HasSubstr("n = 9437184 mask entries in 2 stages\n"));
+  EXPECT_THAT(text, HasSubstr("| 1 | 1048576 | S6 lag 4 | 2e-06 | 2.5e-10 | suspicious |\n"
+                              "| 1 | 1048576 | | | | reproduced |\n"
+                              "| 2 | 8388608 | S6 lag 4 | 1.25e-20 | 2.5e-06 | fail |\n"));
+  EXPECT_THAT(text, Not(HasSubstr("lag 1 |")));
+  EXPECT_THAT(markdown_report(failing_run()), Not(HasSubstr("| stage |")));
+  RunRecord run = staged_run();
+  run.results[0].stages[2].statistics[0].cell = 37;
+  EXPECT_THAT(markdown_report(run), HasSubstr("| 2 | 8388608 | S6 lag 4, cell 37 | 1.25e-20 |"));
+}
+
+TEST(MarkdownReport, HolmsListIsCutAfterTwentyRows) {
+  RunRecord run = staged_run();
+  EXPECT_THAT(markdown_report(run), HasSubstr("| statistic \\| 18 | -8.7 | 1e-09 |\n| and 2 more |"));
+  run.rejections[0].rejected.resize(20);
+  EXPECT_THAT(markdown_report(run), HasSubstr("| statistic \\| 18 | -8.7 | 1e-09 |\n\n"));
+  EXPECT_THAT(markdown_report(run), HasSubstr("Of 5000 hypotheses Holm's procedure rejects 20, "));
+  run.rejections[0].backend = "another";
+  EXPECT_THAT(markdown_report(run), Not(HasSubstr("Holm's procedure")));
+}
+
+TEST(MarkdownReport, BothDropProbabilitiesAreShown) {
+  const std::string text = markdown_report(staged_run());
+  EXPECT_THAT(text, HasSubstr("- drop probability: 0.1 asked for, 0.1015625 declared by the backend and "
+                              "tested\n"));
+  EXPECT_THAT(text,
+              HasSubstr("- `mutant:threshold8`: 0.1015625 for p = 0.1 (1 result), 0.30078125 for p = 0.3 "
+                        "(1 result)\n"));
+  RunRecord run = staged_run();
+  for (ResultRecord& result : run.results) result.effective_p.reset();
+  run.results[0].effective_p = 0.1000000001;
+  const std::string close = markdown_report(run);
+  EXPECT_THAT(close, HasSubstr("0.1 asked for, 0.1000000001 declared by the backend and tested\n"));
+  EXPECT_THAT(close, Not(HasSubstr("More than a millionth away")));
+  for (ResultRecord& result : run.results) result.effective_p.reset();
+  EXPECT_THAT(markdown_report(run), Not(HasSubstr("declared by the backend")));
+}
+
+TEST(MarkdownReport, PowerStandsBesideWhatIsRequired) {
+  const std::string text = markdown_report(staged_run());
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "| mask_rate.rate | 1 of 2 | 9e-05 drop probability | 0.0001 | 1 - 1e-06 |\n"
+          "| mask_rate.rate | **underpowered: 1 of 2** | 0.00025 drop probability | 0.0001 | 1 - 1e-06 |\n"));
+  EXPECT_THAT(text, Not(HasSubstr("0.011")));  // of one stage alone
+  RunRecord run = staged_run();
+  run.results.push_back(run.results[4]);
+  run.results[5].stages[0].mask_entries = 8;
+  run.results[5].detectable->value = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(markdown_report(run),
+              HasSubstr("| 9e-05 drop probability in the largest samples, none in the smallest | 0.0001 |"));
 }
 
 TEST(MarkdownReport, TextsOfBackendsAreEscaped) {
@@ -122,6 +193,19 @@ TEST(MarkdownReport, ThenTheEnvironmentThenPassesThenFindings) {
   EXPECT_THAT(findings_cut, HasSubstr("checks with findings left out to keep this report below 12 KiB"));
   EXPECT_THAT(findings_cut, Not(HasSubstr("errors below one ulp")));
   EXPECT_THAT(findings_cut, HasSubstr("#### mask_rate.rate"));
+}
+
+TEST(MarkdownReport, HolmsListsAreCutBeforeFindings) {
+  RunRecord run = large_run(0, 10);
+  run.rejections = staged_run().rejections;
+  run.rejections[0].backend = "mutant:swapped";
+  const std::string whole = markdown_report(run, {1 << 20});
+  EXPECT_THAT(whole, HasSubstr("| and 2 more |"));
+  const std::string text = markdown_report(run, {10 * 1024});
+  EXPECT_LE(text.size(), 10u * 1024);
+  EXPECT_THAT(text, testing::ContainsRegex("\n[0-9]+ rows of rejected hypotheses left out"));
+  EXPECT_THAT(text, HasSubstr("Holm's procedure rejects 22"));
+  EXPECT_THAT(text, Not(HasSubstr("checks with findings left out")));
 }
 
 TEST(MarkdownReport, NoRecordExceedsTheBudget) {

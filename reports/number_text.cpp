@@ -8,6 +8,8 @@ namespace dropcheck::reports {
 
 std::string short_number(double value) { return fmt::format("{:.4g}", value); }
 
+std::string exact_number(double value) { return fmt::format("{}", value); }
+
 std::string counted(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
@@ -16,6 +18,10 @@ std::string p_value_text(const Statistic& statistic) {
   const bool underflow = std::isfinite(statistic.log10_p) && statistic.log10_p < -300;
   if (underflow) return fmt::format("10^{:.1f}", statistic.log10_p);
   return short_number(statistic.p_value);
+}
+
+std::string statistic_label(const Statistic& s) {
+  return s.cell ? fmt::format("{} {}, cell {}", s.id, s.name, *s.cell) : fmt::format("{} {}", s.id, s.name);
 }
 
 std::string power_text(double power) {

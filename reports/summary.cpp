@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "reports/detectable.hpp"
 #include "reports/digest.hpp"
+#include "reports/doubt.hpp"
 #include "reports/escape.hpp"
 #include "reports/verdict_line.hpp"
 
@@ -54,6 +56,13 @@ std::string suite_counts(const BackendDigest& backend, const std::vector<std::st
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::vector<const ResultRecord*> results_of(const BackendDigest& backend) {
+  std::vector<const ResultRecord*> results;
+  for (const CheckDigest& check : backend.checks)
+    results.insert(results.end(), check.results.begin(), check.results.end());
+  return results;
+}
+
 std::string backend_lines(const BackendDigest& backend, const Digest& digest, const RunHeader& header,
                           bool color) {
   const std::string_view word = word_of(backend);
@@ -64,16 +73,16 @@ std::string backend_lines(const BackendDigest& backend, const Digest& digest, co
   text += counts.empty() ? "no results" : counts + " passed";
   if (const std::size_t n = backend.tally.of(Verdict::unsupported))
     text += fmt::format("; {} unsupported", n);
+  if (const std::string doubts = doubts_text(results_of(backend)); !doubts.empty())
+    text += fmt::format("; {}", doubts);
   if (const std::size_t n = backend.tally.of(Verdict::expected_fail))
     text += fmt::format("; {} expected failures", n);
   if (const std::size_t n = backend.tally.advised())
     text += fmt::format("; {} findings that do not decide", n);
   text += "\n";
   if (word != "PASS") return text;
-  std::vector<const ResultRecord*> results;
-  for (const CheckDigest& check : backend.checks)
-    results.insert(results.end(), check.results.begin(), check.results.end());
-  auto effects = detectable_effects(results);
+  auto effects = detectable_effects(results_of(backend));
+  std::erase_if(effects, [](const DetectableRange& range) { return !std::isfinite(range.full_size); });
   if (effects.empty()) return text;
   if (effects.size() > kMaxEffects) effects.resize(kMaxEffects);
   std::vector<std::string> parts;
@@ -86,9 +95,11 @@ std::string finding_lines(const ResultRecord& result, bool color) {
   std::string word(to_string(result.verdict));
   std::transform(word.begin(), word.end(), word.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? char(c - 32) : c; });
-  std::string text = fmt::format("{} {} {} {}{}\n", painted(word, color), clean_line(result.backend, 200),
-                                 clean_line(result.check, 100), clean_line(result.problem, 300),
-                                 is_recommended(result) ? " (recommended: does not decide)" : "");
+  const std::string_view doubt = doubt_of(result);
+  std::string text = fmt::format(
+      "{}{} {} {} {}{}\n", painted(word, color), doubt.empty() ? std::string() : fmt::format(" ({})", doubt),
+      clean_line(result.backend, 200), clean_line(result.check, 100), clean_line(result.problem, 300),
+      is_recommended(result) ? " (recommended: does not decide)" : "");
   if (!result.message.empty()) text += fmt::format("  {}\n", clean_line(result.message, 600));
   if (!result.repro.empty()) {
     const std::string line = clean_line(result.repro, 8192);

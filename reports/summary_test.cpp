@@ -26,6 +26,23 @@ TEST(ConsoleSummary, PassIsShortAndSaysWhatWouldHaveBeenCaught) {
       EndsWith("\nPASS: reference, libtorch 1.13.1 behave as dropout (dialect pytorch, profile quick)\n"));
 }
 
+TEST(ConsoleSummary, InconclusiveSaysWhyInAFewWords) {
+  RunRecord run = staged_run();
+  const std::string failed = console_summary(run, false);
+  EXPECT_THAT(failed, HasSubstr("1 underpowered, 1 suspicious and not pursued\n"));
+  run.results.erase(run.results.begin());
+  run.footer.verdict = Verdict::inconclusive;
+  run.footer.exit_code = 10;
+  const std::string text = console_summary(run, false);
+  EXPECT_THAT(text, HasSubstr("INCONCLUSIVE mutant:threshold8: mask_rate 1 of 2, channel_correlation 1 of 2 "
+                              "passed; 1 underpowered, 1 suspicious and not pursued\n"));
+  EXPECT_THAT(text, HasSubstr("INCONCLUSIVE (underpowered) mutant:threshold8 mask_rate.rate "));
+  EXPECT_THAT(text, HasSubstr("INCONCLUSIVE (suspicious, not pursued) mutant:threshold8 "));
+  EXPECT_THAT(text, EndsWith("INCONCLUSIVE: mutant:threshold8: 2 of 4 results allow no conclusion, 1 "
+                             "underpowered, 1 suspicious and not pursued (mask_rate.rate, "
+                             "channel_correlation.lags)\n"));
+}
+
 TEST(ConsoleSummary, ManyBackendsStayWithinAScreen) {
   RunRecord run = passing_run();
   for (int i = 0; i < 100; ++i) {

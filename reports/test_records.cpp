@@ -50,12 +50,38 @@ ResultRecord result(std::string spec, std::string check, std::string problem, Ve
   r.protocol = "stream";
   r.verdict = verdict;
   r.comparisons = verdict == Verdict::unsupported ? 0 : 1000;
-  r.stages = {{1, 1u << 20, std::string(to_string(verdict))}};
+  r.stages = {{1, 1u << 20, std::string(to_string(verdict)), {}}};
   return r;
 }
 
 constexpr const char* kCase = "op=dropout,p=0.1,dtype=f32,shape=1048576";
 constexpr const char* kOtherCase = "op=dropout,p=0.3,dtype=f32,shape=1048576";
+
+Statistic lag(unsigned distance, double p_value, double log10_p, double alpha) {
+  Statistic s;
+  s.id = "S6";
+  s.name = fmt::format("lag {}", distance);
+  s.counts = {{"n", {1 << 20}}, {"n11", {12345}}};
+  s.null_parameters = {{"p", 0.1015625}};
+  s.null_law = "sum of products";
+  s.engine = "saddlepoint";
+  s.p_value = p_value;
+  s.log10_p = log10_p;
+  s.alpha = alpha;
+  s.minimum_detectable_effect = MinimumDetectableEffect{0.011, "correlation between entries", 1 - 1e-6};
+  return s;
+}
+
+/// A result of the lag check whose whole test catches 0.0101 where 0.012 is required.
+ResultRecord lags(std::string problem, Verdict verdict) {
+  ResultRecord r = result("mutant:threshold8", "channel_correlation.lags", std::move(problem), verdict);
+  r.statistics = {lag(1, 0.43, -0.3665, 2.5e-10), lag(4, 2e-6, -5.69897, 2.5e-10)};
+  r.detectable = MinimumDetectableEffect{0.0101, "correlation between entries", 1 - 1e-6};
+  r.required_effect = 0.012;
+  r.effective_p = 0.1015625;
+  r.stages.front().outcome = "suspicious";
+  return r;
+}
 
 void count_results(RunRecord& run) {
   for (const Verdict v : {Verdict::pass, Verdict::unsupported, Verdict::expected_fail, Verdict::inconclusive,
@@ -129,6 +155,62 @@ RunRecord failing_run() {
   return run;
 }
 
+RunRecord staged_run() {
+  RunRecord run = empty_run();
+  run.header.checks.push_back({"channel_correlation.lags", "required", "correlation at lags",
+                               "entries that are dropped together", "lags above 64"});
+  run.header.backends = {backend("mutant:threshold8", "0.1.0")};
+  run.header.backends[0].capabilities.effective_rate = true;
+
+  ResultRecord confirmed = lags(kCase, Verdict::fail);
+  confirmed.stages.push_back({1, 1u << 20, "reproduced", {}});
+  confirmed.stages.push_back({2, 8u << 20, "fail", {lag(4, 1.25e-20, -19.90309, 2.5e-6)}});
+  confirmed.message = "entries 4 apart are dropped together; it was suspicious in the first sample";
+  confirmed.repro = "dropcheck run --backend=mutant:threshold8 --check=channel_correlation.lags --case=" +
+                    confirmed.problem;
+  run.results.push_back(confirmed);
+
+  ResultRecord cleared = lags(kOtherCase, Verdict::pass);
+  cleared.effective_p = 0.30078125;
+  cleared.stages.push_back({1, 1u << 20, "reproduced", {}});
+  cleared.stages.push_back({2, 8u << 20, "suspicious", {lag(4, 2e-4, -3.69897, 2.5e-6)}});
+  Statistic last = lag(4, 0.25, -0.60206, 1.25e-3);
+  last.cell = 3;
+  cleared.stages.push_back({3, 64u << 20, "pass", {last}});
+  run.results.push_back(cleared);
+
+  ResultRecord open = lags("op=dropout,p=0.5,dtype=f32,shape=1048576", Verdict::inconclusive);
+  open.effective_p = 0.5;
+  open.message = "suspicious, not pursued: lag 4 has p-value 2e-06, but the run has failed already";
+  run.results.push_back(open);
+
+  ResultRecord weak = result("mutant:threshold8", "mask_rate.rate", kOtherCase, Verdict::inconclusive);
+  weak.statistics = {drop_rate(1 << 20, 104900, 0.43, -0.3665)};
+  weak.detectable = MinimumDetectableEffect{2.5e-4, "drop probability", 1 - 1e-6};
+  weak.required_effect = 1e-4;
+  weak.message =
+      "underpowered: nothing was found, but an effect of 0.0001 (drop probability) has to be "
+      "detectable";
+  run.results.push_back(weak);
+  ResultRecord strong = result("mutant:threshold8", "mask_rate.rate", kCase, Verdict::pass);
+  strong.statistics = weak.statistics;
+  strong.stages.front().mask_entries = 16u << 20;
+  strong.detectable = MinimumDetectableEffect{9e-5, "drop probability", 1 - 1e-6};
+  strong.required_effect = 1e-4;
+  run.results.push_back(strong);
+
+  RejectionList list{"mutant:threshold8", 8, {}};
+  list.rejected.push_back({"channel_correlation.lags", kCase, "lag 4", -19.90309, 2.5e-6});
+  for (unsigned i = 0; i < 21; ++i)
+    list.rejected.push_back(
+        {"mask_rate.rate", kCase, fmt::format("statistic | {}", i), -10.5 + 0.1 * i, 1e-9});
+  list.hypotheses = 5000;
+  run.rejections = {list};
+  run.footer = {Verdict::fail, {}, 1, true};
+  count_results(run);
+  return run;
+}
+
 RunRecord large_run(std::size_t cases, std::size_t failing_checks) {
   RunRecord run = failing_run();
   for (std::size_t i = 0; i < cases; ++i) {
@@ -154,6 +236,7 @@ RunRecord large_run(std::size_t cases, std::size_t failing_checks) {
 std::string results_text(const RunRecord& run) {
   std::string text = header_line(run.header) + "\n";
   for (const ResultRecord& r : run.results) text += result_line(r) + "\n";
+  for (const RejectionList& list : run.rejections) text += rejections_line(list) + "\n";
   return text + environment_line(run.environment) + "\n" + footer_line(run.footer) + "\n";
 }
 

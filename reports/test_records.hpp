@@ -11,6 +11,9 @@ namespace dropcheck::reports {
 RunRecord failing_run();
 /// Two backends that pass.
 RunRecord passing_run();
+/// One backend with a drop probability of its own, judged in stages: a suspicion that was confirmed, one that
+/// was not, one that was not pursued; a case that would have caught too little; and Holm's list.
+RunRecord staged_run();
 /// failing_run with many cases, checks that fail, and facts about the machine.
 RunRecord large_run(std::size_t cases, std::size_t failing_checks);
 /// The whole results file of a record.

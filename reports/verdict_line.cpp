@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "reports/doubt.hpp"
 #include "reports/escape.hpp"
 
 namespace dropcheck::reports {
@@ -32,10 +33,17 @@ std::string affected(const RunHeader& header, const Digest& digest, Verdict verd
     const std::size_t count = backend.tally.of(verdict);
     if (count == 0) continue;
     std::vector<std::string> ids;
-    for (const CheckDigest& check : backend.checks)
-      if (check.tally.of(verdict) != 0) ids.push_back(clean_line(check.id, 80));
-    parts.push_back(fmt::format("{}: {} of {} results {} ({})", display_name(backend, header), count,
-                                backend.tally.decided(), happened, some_of(ids, ", ", "checks")));
+    std::vector<const ResultRecord*> results;
+    for (const CheckDigest& check : backend.checks) {
+      if (check.tally.of(verdict) == 0) continue;
+      ids.push_back(clean_line(check.id, 80));
+      for (const ResultRecord* result : check.results)
+        if (result->verdict == verdict && !is_recommended(*result)) results.push_back(result);
+    }
+    const std::string doubts = doubts_text(results);
+    parts.push_back(fmt::format("{}: {} of {} results {}{}{} ({})", display_name(backend, header), count,
+                                backend.tally.decided(), happened, doubts.empty() ? "" : ", ", doubts,
+                                some_of(ids, ", ", "checks")));
   }
   return some_of(parts, "; ", "backends");
 }

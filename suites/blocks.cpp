@@ -1,12 +1,17 @@
-// mask_rate.block_histogram (S5) and mask_rate.block_rates (the KS half of S14): laws of the number of drops
-// in disjoint blocks of mask entries. Histograms are sufficient and merge by addition.
+// mask_rate.block_histogram (S5, the whole histogram and its oddest cell) and mask_rate.block_rates (half of
+// S14): laws of the number of drops in disjoint blocks of mask entries. Histograms are sufficient and merge
+// by addition.
+
+#include "harness/stats/kernels/blocks.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <boost/math/distributions/binomial.hpp>
 #include <cmath>
 
+#include "harness/stats/binomial.hpp"
 #include "harness/stats/chi_squared.hpp"
+#include "harness/stats/extreme_cell.hpp"
 #include "harness/stats/kolmogorov_smirnov.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
@@ -28,13 +33,9 @@ class BlockHistogram final : public MergingObserver<BlockHistogram<Bits>> {
   void observe(const StepRecord& record) override {
     MaskBits scratch;
     const auto& bits = mask_entries(record, scratch);
-    for (std::uint64_t block = 0; block < bits.size() / Bits; ++block) {
-      std::uint64_t drops = 0;
-      for (std::uint64_t w = 0; w < Bits / 64; ++w)
-        drops += static_cast<std::uint64_t>(std::popcount(bits.words()[block * (Bits / 64) + w]));
-      ++histogram[drops];
-      ++blocks;
-    }
+    stats::kernels::block_histogram(bits.words(), bits.size(), static_cast<unsigned>(std::countr_zero(Bits)),
+                                    histogram);
+    blocks += bits.size() / Bits;
   }
   void add(const BlockHistogram& later) {
     for (std::size_t c = 0; c < histogram.size(); ++c) histogram[c] += later.histogram[c];
@@ -86,27 +87,55 @@ class BlockHistogramCheck final : public Check {
       return Applicability::rule_fails("pooling cells to 1000 expected blocks each leaves fewer than two");
     return Applicability::yes();
   }
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
     const auto pooled = planned_pooling(sample);
     if (!pooled) return std::nullopt;
-    const double lambda = stats::chi_squared_noncentrality(pooled->degrees_of_freedom, alpha, kBeta);
+    const double lambda = stats::chi_squared_noncentrality(pooled->degrees_of_freedom, alpha, beta);
     return MinimumDetectableEffect{std::sqrt(lambda / static_cast<double>(planned_blocks(sample, kWord))),
-                                   "Cohen's w between the histograms", kPower};
+                                   "Cohen's w between the histograms", 1 - beta};
   }
+  unsigned hypotheses(const SampleInfo&) const override { return 2; }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<BlockHistogram<kWord>>();
   }
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const auto& words = static_cast<const BlockHistogram<kWord>&>(seen);
-    const double p = context.sample.problem.p;
-    const auto pooled = stats::pooled_chi_squared(words.histogram, word_law(p), kMinimumExpected);
+    if (!(context.p > 0 && context.p < 1)) return {};  // estimated, where all entries are alike
+    const std::vector<double> law = word_law(context.p);
+    const auto pooled = stats::pooled_chi_squared(words.histogram, law, kMinimumExpected);
     if (!pooled) {
       Judgement judgement;
       judgement.verdict = Verdict::inconclusive;
       judgement.message = "invalid: too few blocks for a chi-squared test";
       return judgement;
     }
+    return judge_statistics(
+        {whole(words, *pooled, context), oddest(words, law, context)}, words.blocks, [&](const Statistic& s) {
+          if (s.cell)
+            return fmt::format(
+                "{} of {} blocks of 64 neighbours have {} drops: {:.6g} [{:.6g}, {:.6g}] of them, where "
+                "Binomial(64, {}) has {:.6g}{}",
+                static_cast<std::uint64_t>(s.counts[2].second[0]), words.blocks, *s.cell, s.effect->value,
+                *s.effect->lower, *s.effect->upper, context.p, law[*s.cell], likely_cause(*s.cell));
+          return fmt::format(
+              "the number of drops in 64 neighbours does not follow Binomial(64, {}): chi-squared = {:.6g} "
+              "for "
+              "{:.0f} degrees of freedom over {} blocks",
+              context.p, s.value, pooled->degrees_of_freedom, words.blocks);
+        });
+  }
+
+ private:
+  static std::string likely_cause(std::uint64_t drops) {
+    if (drops == 0) return "; words that are never masked or not written";
+    if (drops == kWord) return "; words that are dropped as a whole";
+    return "";
+  }
+
+  Statistic whole(const BlockHistogram<kWord>& words, const stats::PooledChiSquared& pooled,
+                  const JudgeContext& context) const {
     Statistic s;
     s.id = "S5";
     s.name = "drops per 64 entries";
@@ -114,21 +143,40 @@ class BlockHistogramCheck final : public Check {
     s.null_law =
         "multinomial with Binomial(64, p) cells, pooled from both ends to 1000 expected each: "
         "chi-squared(cells - 1)";
-    s.null_parameters = {{"p", p}, {"degrees_of_freedom", pooled->degrees_of_freedom}};
-    s.value = pooled->statistic;
-    set_tail(s, pooled->tail, context.alpha);
-    const double excess =
-        (pooled->statistic - pooled->degrees_of_freedom) / static_cast<double>(words.blocks);
+    s.null_parameters = {{"p", context.p}, {"degrees_of_freedom", pooled.degrees_of_freedom}};
+    s.value = pooled.statistic;
+    set_tail(s, pooled.tail, context.alpha);
+    const double excess = (pooled.statistic - pooled.degrees_of_freedom) / static_cast<double>(words.blocks);
     s.effect = Effect{std::sqrt(std::max(excess, 0.0)), "Cohen's w between the histograms", std::nullopt,
                       std::nullopt};
-    s.minimum_detectable_effect = detectable(context.sample, context.alpha);
-    return judge_statistics({s}, words.blocks, [&](const Statistic& t) {
-      return fmt::format(
-          "the number of drops in 64 neighbours does not follow Binomial(64, {}): chi-squared = {:.6g} for "
-          "{:.0f} "
-          "degrees of freedom over {} blocks",
-          p, t.value, pooled->degrees_of_freedom, words.blocks);
-    });
+    s.minimum_detectable_effect = detectable(context.sample, context.alpha, kBeta);
+    return s;
+  }
+
+  static Statistic oddest(const BlockHistogram<kWord>& words, const std::vector<double>& law,
+                          const JudgeContext& context) {
+    const stats::WorstCell worst =
+        stats::extreme_cell(words.histogram, law, context.focus ? context.focus->cell : std::nullopt);
+    const stats::Interval interval =
+        stats::clopper_pearson(worst.trials, worst.count, context.alpha / static_cast<double>(worst.cells));
+    constexpr const char* kUnit = "probability of one number of drops";
+    Statistic s;
+    s.id = "S5";
+    s.name = "oddest number of drops per 64 entries";
+    s.cell = worst.index;
+    s.counts = {{"drops", {static_cast<Int128>(worst.index)}},
+                {"n", {worst.trials}},
+                {"x", {worst.count}},
+                {"cells", {static_cast<Int128>(worst.cells)}}};
+    s.null_law = "Binomial(n, probability), the smallest p-value of all numbers of drops times their number";
+    s.null_parameters = {{"p", context.p}, {"probability", law[worst.index]}};
+    set_tail(s, worst.tail, context.alpha);
+    s.effect = Effect{static_cast<double>(worst.count) / static_cast<double>(worst.trials), kUnit,
+                      interval.lower, interval.upper};
+    s.minimum_detectable_effect = MinimumDetectableEffect{
+        stats::extreme_cell_min_effect(law, planned_blocks(context.sample, kWord), context.alpha, kBeta),
+        kUnit, kPower};
+    return s;
   }
 };
 
@@ -142,17 +190,19 @@ class BlockRatesCheck final : public Check {
       return Applicability::rule_fails("fewer than 64 blocks of 1024 mask entries");
     return Applicability::yes();
   }
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
-    return MinimumDetectableEffect{stats::ks_min_effect(planned_blocks(sample, kBlock), alpha, kBeta),
-                                   "largest distance of distribution functions", kPower};
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
+    return MinimumDetectableEffect{stats::ks_min_effect(planned_blocks(sample, kBlock), alpha, beta),
+                                   "largest distance of distribution functions", 1 - beta};
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<BlockHistogram<kBlock>>();
   }
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
+    if (!(context.p > 0 && context.p < 1)) return {};  // estimated, where all entries are alike
     const auto& blocks = static_cast<const BlockHistogram<kBlock>&>(seen);
-    const double p = context.sample.problem.p;
+    const double p = context.p;
     const stats::KsResult ks = stats::ks_of_block_histogram(blocks.histogram, kBlock, p, context.pit_key);
     Statistic s;
     s.id = "S14";
@@ -164,7 +214,7 @@ class BlockRatesCheck final : public Check {
     s.value = ks.statistic;
     set_tail(s, ks.tail, context.alpha);
     s.effect = Effect{ks.statistic, "largest distance of distribution functions", std::nullopt, std::nullopt};
-    s.minimum_detectable_effect = detectable(context.sample, context.alpha);
+    s.minimum_detectable_effect = detectable(context.sample, context.alpha, kBeta);
     return judge_statistics({s}, blocks.blocks, [&](const Statistic& t) {
       return fmt::format(
           "the drop rates of {} blocks of 1024 mask entries are not distributed as Binomial(1024, {}): "

@@ -33,6 +33,7 @@ TEST_P(Calibration, RejectsNoMoreOftenThanItsLevel) {
   step.problem = testing::problem_of(c.descriptor);
   JudgeContext context;
   context.sample = {c.protocol, step.problem, 1, c.calls};
+  context.p = step.problem.p;
   context.alpha = kAlpha;
   ASSERT_TRUE(check.applies(context.sample).applies) << check.applies(context.sample).left_out;
   const auto n = static_cast<std::uint64_t>(element_count(step.problem.shape));

@@ -33,18 +33,22 @@ TEST(Catalogue, ChecksShareAtMostThePartThatTheWeightsHold) {
 }
 
 TEST(Catalogue, NoStatisticIsHandedOutMoreThanOnce) {
-  std::map<std::string, double> spent, available;
+  std::map<std::string, double> available;
   for (const StatisticShare& share : statistic_shares())
     available[std::string(share.id)] = kCatalogueShare * share.weight;
+  // The part of its statistics that a row has, added up by statistic.
+  std::map<std::string, double> parts;
   for (const CheckInfo& info : catalogue()) {
     EXPECT_EQ(info.statistics.empty(), info.weight == 0) << info.id;
-    ASSERT_LE(info.statistics.size(), 1u) << info.id << ": this test splits no weight between statistics";
+    double whole = 0;
     for (const std::string& id : info.statistics) {
       EXPECT_TRUE(available.contains(id)) << info.id << " names the unknown statistic " << id;
-      spent[id] += info.weight;
+      whole += available[id];
     }
+    for (const std::string& id : info.statistics) parts[id] += info.weight / whole;
   }
-  for (const auto& [id, weight] : spent) EXPECT_LE(weight, available[id] + 1e-12) << id;
+  for (const auto& [id, part] : parts) EXPECT_NEAR(part, 1, 1e-9) << id;
+  EXPECT_EQ(parts.size(), available.size()) << "every share belongs to a check";
 }
 
 TEST(Catalogue, IdsAreUniqueAndBeginWithAKnownSuite) {
@@ -84,9 +88,11 @@ TEST(Catalogue, EveryProtocolThatARowNamesExists) {
 
 TEST(Catalogue, StatisticsOfAJudgementAreThoseOfItsRow) {
   const std::map<std::string, std::string> samples = {{"mask", "op=dropout,p=0.3,shape=256x256"},
-                                                      {"position", "op=dropout,p=0.3,shape=131"}};
+                                                      {"position", "op=dropout,p=0.3,shape=131"},
+                                                      {"streams", "op=dropout,p=0.3,shape=4096"}};
   for (const CheckInfo& info : catalogue()) {
     if (info.statistics.empty()) continue;
+    if (info.protocols.at(0) == "deep_mask") continue;  // needs samples too large for here
     testing::PlantedBackend backend;
     const std::string protocol = info.protocols.at(0);
     const std::string descriptor = info.id == "channel_correlation.channels"
@@ -98,13 +104,13 @@ TEST(Catalogue, StatisticsOfAJudgementAreThoseOfItsRow) {
     const SampleInfo sample{protocol, problem, 4, suites_registry().protocol(protocol)->default_calls};
     EXPECT_EQ(j.statistics.size(), check.hypotheses(sample)) << info.id;
     for (const Statistic& s : j.statistics) {
-      EXPECT_EQ(s.id, info.statistics[0]) << info.id;
+      EXPECT_THAT(info.statistics, ::testing::Contains(s.id)) << info.id;
       EXPECT_FALSE(s.engine.empty()) << info.id;
       EXPECT_FALSE(s.null_law.empty()) << info.id;
       EXPECT_TRUE(s.p_value >= 0 && s.p_value <= 1) << info.id;
       EXPECT_EQ(s.alpha, 1e-9) << info.id;
     }
-    EXPECT_TRUE(check.detectable(sample, 1e-9).has_value()) << info.id;
+    EXPECT_TRUE(check.detectable(sample, 1e-9, kBeta).has_value()) << info.id;
   }
 }
 
@@ -124,6 +130,8 @@ TEST(Catalogue, ProfilesPlanEveryCheck) {
     for (const CheckInfo& info : catalogue()) {
       // Splitting work over threads shows on large tensors only, which smoke has none of.
       if (profile == "smoke" && info.id == "seed_determinism.threads") continue;
+      const bool deep_only = info.protocols == std::vector<std::string>{"deep_mask"};
+      if (profile != "deep" && deep_only) continue;
       EXPECT_TRUE(planned.contains(info.id)) << profile << " has no sample for " << info.id;
     }
     EXPECT_LE(spent, kCatalogueShare * options.alpha * (1 + 1e-9)) << profile;

@@ -1,10 +1,11 @@
 #include "suites/disjoint_pairs.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <limits>
 
 #include "harness/stats/binomial.hpp"
+#include "harness/stats/kernels/popcount.hpp"
 
 namespace dropcheck::suites {
 namespace {
@@ -45,22 +46,27 @@ std::uint64_t both_dropped(const MaskBits& bits, const std::vector<std::int64_t>
   const std::uint64_t inner = product(shape, axis + 1, shape.size());
   const auto extent = static_cast<std::uint64_t>(shape[axis]);
   const std::uint64_t outer = product(shape, 0, axis);
+  if (inner == 1 && extent % 2 == 0)  // pairs are neighbours in memory and never straddle a word
+    return stats::kernels::adjacent_pairs(bits.words());
   std::uint64_t both = 0;
-  if (inner == 1 && extent % 2 == 0) {  // pairs are neighbours in memory and never straddle a word
-    for (const std::uint64_t word : bits.words())
-      both += static_cast<std::uint64_t>(std::popcount(word & (word >> 1) & 0x5555555555555555u));
-    return both;
-  }
+  std::array<std::uint64_t, 256> products;  // counted together when they are many
+  std::size_t waiting = 0;
+  const auto count_waiting = [&] {
+    both += stats::kernels::count(std::span(products).first(waiting));
+    waiting = 0;
+  };
   for (std::uint64_t o = 0; o < outer; ++o) {
     for (std::uint64_t i = 0; i + 1 < extent; i += 2) {
       const std::uint64_t first = (o * extent + i) * inner, second = first + inner;
       for (std::uint64_t j = 0; j < inner; j += 64) {
         std::uint64_t word = word_at(bits.words(), first + j) & word_at(bits.words(), second + j);
         if (inner - j < 64) word &= (std::uint64_t{1} << (inner - j)) - 1;
-        both += static_cast<std::uint64_t>(std::popcount(word));
+        if (waiting == products.size()) count_waiting();
+        products[waiting++] = word;
       }
     }
   }
+  count_waiting();
   return both;
 }
 
@@ -78,19 +84,19 @@ void PairCounts::add(const PairCounts& later) {
 }
 
 std::optional<MinimumDetectableEffect> pair_effect(const std::vector<std::int64_t>& shape,
-                                                   const SampleInfo& sample, double alpha) {
+                                                   const SampleInfo& sample, double alpha, double beta) {
   std::uint64_t fewest = std::numeric_limits<std::uint64_t>::max();
   for (std::size_t axis = 0; axis < shape.size(); ++axis)
     if (shape[axis] >= 2) fewest = std::min(fewest, pairs_along(shape, axis));
   const double p = sample.problem.p;
   return MinimumDetectableEffect{
-      stats::binomial_min_effect(sample.blocks * sample.calls * fewest, alpha, kBeta, p * p),
-      "probability that both of a pair are dropped", kPower};
+      stats::binomial_min_effect(sample.blocks * sample.calls * fewest, alpha, beta, p * p),
+      "probability that both of a pair are dropped", 1 - beta};
 }
 
 Judgement judge_pairs(const PairCounts& seen, const std::string& statistic_id, const std::string& what,
                       const JudgeContext& context) {
-  const double p = context.sample.problem.p;
+  const double p = context.p;
   std::vector<Statistic> statistics;
   std::uint64_t comparisons = 0;
   for (std::size_t axis = 0; axis < seen.shape().size(); ++axis) {

@@ -41,7 +41,7 @@ class PairCounts final : public MergingObserver<PairCounts> {
 
 /// Smallest excess of P(both dropped) over p^2 that would be caught along the axis with the fewest pairs.
 std::optional<MinimumDetectableEffect> pair_effect(const std::vector<std::int64_t>& shape,
-                                                   const SampleInfo& sample, double alpha);
+                                                   const SampleInfo& sample, double alpha, double beta);
 
 /// One exact binomial statistic an axis. `what` names the entries in messages ("elements", "channels").
 Judgement judge_pairs(const PairCounts& seen, const std::string& statistic_id, const std::string& what,

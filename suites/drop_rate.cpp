@@ -46,14 +46,16 @@ std::string likely_cause(double p, const stats::Interval& seen) {
 
 class DropRate final : public Check {
  public:
-  DropRate() : Check(catalogue_row("mask_rate.drop_rate")) {}
+  DropRate() : Check(row()) {}
 
   Applicability applies(const SampleInfo&) const override { return Applicability::yes(); }
+  double effect_scale(const SampleInfo& sample) const override { return rate_scale(sample); }
 
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
     return MinimumDetectableEffect{
-        stats::binomial_min_effect(sample.mask_entries(), alpha, kBeta, sample.problem.p), "drop probability",
-        kPower};
+        stats::binomial_min_effect(sample.mask_entries(), alpha, beta, sample.problem.p), "drop probability",
+        1 - beta};
   }
 
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
@@ -62,7 +64,7 @@ class DropRate final : public Check {
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const auto& count = static_cast<const DropCount&>(seen);
-    const double p = context.sample.problem.p;
+    const double p = context.p;
     Statistic s;
     s.id = "S1";
     s.name = "drop rate";
@@ -73,11 +75,21 @@ class DropRate final : public Check {
     const stats::Interval interval = stats::clopper_pearson(count.entries, count.drops, context.alpha);
     const double rate = static_cast<double>(count.drops) / static_cast<double>(count.entries);
     s.effect = Effect{rate, "drop probability", interval.lower, interval.upper};
-    s.minimum_detectable_effect = detectable(context.sample, context.alpha);
-    return judge_statistics({s}, count.entries, [&](const Statistic&) {
-      return fmt::format("drops {:.7g} [{:.7g}, {:.7g}] of {} mask entries where p = {} was asked for{}",
-                         rate, interval.lower, interval.upper, count.entries, p, likely_cause(p, interval));
+    s.minimum_detectable_effect = detectable(context.sample, context.alpha, kBeta);
+    Judgement judgement = judge_statistics({s}, count.entries, [&](const Statistic&) {
+      return fmt::format("drops {:.7g} [{:.7g}, {:.7g}] of {} mask entries where p = {} was {}{}", rate,
+                         interval.lower, interval.upper, count.entries, p,
+                         p == context.sample.problem.p ? "asked for" : "declared", likely_cause(p, interval));
     });
+    if (judgement.verdict == Verdict::fail) judgement.estimated_p = rate;
+    return judgement;
+  }
+
+ private:
+  static CheckInfo row() {
+    CheckInfo info = catalogue_row("mask_rate.drop_rate");
+    info.estimates_rate = true;
+    return info;
   }
 };
 

@@ -1,4 +1,5 @@
 // The exact checks against planted defects: values, gradients, determinism, semantics.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -60,6 +61,29 @@ TEST(KeptValue, CatchesOneElementThatIsOffByOneUnitInTheLastPlace) {
     // At p = 1/2 the scale is 2 and every form is exact: one unit is never another form.
     expect_fail(judge("unbiasedness.kept_value", protocol, "op=dropout,p=0.5,shape=3x5x7x11", backend),
                 "element 100");
+  }
+}
+
+TEST(KeptValue, FollowsEveryFormOfEveryDtypeToTheLastElement) {
+  for (const DType dtype : kFloatDTypes) {
+    for (const reference::ScaleForm form : reference::scale_forms(dtype)) {
+      for (const bool spoiled : {false, true}) {
+        PlantedBackend backend;
+        backend.spoil_mask = [](const Drawn&, Dropped& dropped) { dropped[9998] = 0; };
+        backend.spoil_value = [&](const Drawn& drawn, std::size_t i, bool dropped, double y) {
+          if (dropped) return y;
+          const double kept = reference::kept_value(form, drawn.x[i], 0.15, dtype);
+          return spoiled && i == 9998 ? -kept : kept;
+        };
+        const Judgement j =
+            judge("unbiasedness.kept_value", "mask",
+                  fmt::format("op=dropout,p=0.15,dtype={},shape=9999", to_string(dtype)), backend);
+        if (spoiled) expect_fail(j, "element 9998");
+        else
+          EXPECT_EQ(j.verdict, Verdict::pass)
+              << to_string(dtype) << " " << to_string(form) << " " << j.message;
+      }
+    }
   }
 }
 

@@ -32,28 +32,15 @@ Judgement judge_statistics(std::vector<Statistic> statistics, std::uint64_t comp
                        [](const Statistic& a, const Statistic& b) { return severity(a) < severity(b); });
   if (worst != statistics.end() && worst->rejects()) {
     judgement.verdict = Verdict::fail;
-    judgement.message = fmt::format("{} (p-value {}, below its share {:.2g} of the false-alarm budget)",
+    judgement.message = fmt::format("{} (p-value {}, below its level {:.2g})",
                                     what_failed(*worst), p_value_text(*worst), worst->alpha);
   } else {
-    // A pass is worth what its weakest statistic would have caught.
-    const Statistic* weakest = nullptr;
-    for (const Statistic& s : statistics) {
-      const auto& effect = s.minimum_detectable_effect;
-      if (!effect || !std::isfinite(effect->value)) continue;
-      if (weakest == nullptr || (effect->unit == weakest->minimum_detectable_effect->unit &&
-                                 effect->value > weakest->minimum_detectable_effect->value))
-        weakest = &s;
+    for (const Statistic& s : statistics) {  // the first that has an interval speaks for all
+      if (!s.effect || !s.effect->lower || !s.effect->upper) continue;
+      judgement.message = fmt::format("{}: seen {:.6g} ({}), interval [{:.6g}, {:.6g}]", s.name,
+                                      s.effect->value, s.effect->unit, *s.effect->lower, *s.effect->upper);
+      break;
     }
-    std::string caught;
-    if (weakest != nullptr) {
-      const MinimumDetectableEffect& effect = *weakest->minimum_detectable_effect;
-      caught = fmt::format("{}: an effect of {:.2g} ({}) would have been caught with probability 1 - {:.0e}",
-                           weakest->name, effect.value, effect.unit, 1 - effect.power);
-      if (weakest->effect && weakest->effect->lower && weakest->effect->upper)
-        caught += fmt::format("; seen {:.6g}, interval [{:.6g}, {:.6g}]", weakest->effect->value,
-                              *weakest->effect->lower, *weakest->effect->upper);
-    }
-    judgement.message = caught;
   }
   judgement.statistics = std::move(statistics);
   return judgement;

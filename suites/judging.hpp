@@ -20,8 +20,8 @@ void set_tail(Statistic& statistic, const stats::Tail& tail, double alpha);
 std::string p_value_text(const Statistic& statistic);
 
 /// The judgement of one or more statistics: fail when any rejects. `what_failed` is the sentence for the
-/// statistic with the smallest p-value relative to its share; a pass says what the weakest of them would have
-/// caught.
+/// statistic with the smallest p-value relative to its level; a pass says what was seen. What a pass would
+/// have caught is added by whoever knows all stages.
 Judgement judge_statistics(std::vector<Statistic> statistics, std::uint64_t comparisons,
                            const std::function<std::string(const Statistic&)>& what_failed);
 

@@ -9,7 +9,6 @@ namespace dropcheck::suites {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 Statistic statistic(const std::string& name, double p_value, double alpha) {
   Statistic s;
@@ -24,15 +23,13 @@ Statistic statistic(const std::string& name, double p_value, double alpha) {
 
 std::string name_of(const Statistic& s) { return "the sentence of " + s.name; }
 
-TEST(JudgeStatistics, PassesAndSaysWhatWouldHaveBeenCaught) {
+TEST(JudgeStatistics, PassesAndSaysWhatWasSeen) {
   Statistic s = statistic("rate", 0.4, 1e-9);
   s.effect = Effect{0.3, "drop probability", 0.29, 0.31};
   const Judgement j = judge_statistics({s}, 77, name_of);
   EXPECT_EQ(j.verdict, Verdict::pass);
   EXPECT_EQ(j.comparisons, 77u);
-  EXPECT_THAT(j.message, HasSubstr("rate: an effect of 0.01 (drop probability) would have been caught with "
-                                   "probability 1 - 1e-06"));
-  EXPECT_THAT(j.message, HasSubstr("seen 0.3, interval [0.29, 0.31]"));
+  EXPECT_EQ(j.message, "rate: seen 0.3 (drop probability), interval [0.29, 0.31]");
 }
 
 TEST(JudgeStatistics, FailsWithTheSentenceOfTheWorstRelativeToItsShare) {
@@ -41,19 +38,13 @@ TEST(JudgeStatistics, FailsWithTheSentenceOfTheWorstRelativeToItsShare) {
       name_of);
   EXPECT_EQ(j.verdict, Verdict::fail);
   EXPECT_THAT(j.message, HasSubstr("the sentence of third"));
-  EXPECT_THAT(j.message, HasSubstr("p-value 1e-11, below its share 0.01 of the false-alarm budget"));
+  EXPECT_THAT(j.message, HasSubstr("p-value 1e-11, below its level 0.01"));
   EXPECT_EQ(j.statistics.size(), 3u);
 }
 
 TEST(JudgeStatistics, APValueEqualToItsShareRejects) {
   EXPECT_EQ(judge_statistics({statistic("rate", 1e-9, 1e-9)}, 1, name_of).verdict, Verdict::fail);
   EXPECT_EQ(judge_statistics({statistic("rate", 1.001e-9, 1e-9)}, 1, name_of).verdict, Verdict::pass);
-}
-
-TEST(JudgeStatistics, LeavesOutAnEffectThatNoSampleOfThisSizeShows) {
-  Statistic s = statistic("rate", 0.4, 1e-9);
-  s.minimum_detectable_effect->value = std::numeric_limits<double>::infinity();
-  EXPECT_THAT(judge_statistics({s}, 1, name_of).message, Not(HasSubstr("inf")));
 }
 
 TEST(PValueText, SurvivesValuesBelowTheRangeOfDoubles) {

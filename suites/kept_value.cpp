@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "harness/core/element.hpp"
+#include "harness/core/pack.hpp"
 #include "reference/scale_forms.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
@@ -23,7 +24,7 @@ using reference::ScaleRule;
 
 constexpr int kIntegerRange = 256;  // inputs are -128..127
 constexpr int kIntegerOffset = 128;
-constexpr std::size_t kChunk = 1024;  // elements looked at before the first that disagrees is sought
+constexpr std::size_t kChunk = 4096;  // elements looked at before the first that disagrees is sought
 
 /// Dense raw elements of a view; `scratch` keeps a copy alive where the view has gaps.
 const std::byte* dense(const TensorView& view, std::vector<std::byte>& scratch) {
@@ -91,6 +92,12 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
   ExactFinding finding;
 
  private:
+  struct Table {
+    FormSet forms;
+    std::vector<std::uint64_t> values;  // raw bits by integer + 128
+    std::optional<ScaledInteger> arithmetic;
+  };
+
   /// Inputs take few values: what each becomes under each form is worked out once. Forms that agree on all of
   /// them share a table.
   void fill_tables() {
@@ -104,8 +111,28 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
       const auto same =
           std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.values == table; });
       if (same != tables_.end()) same->forms |= FormSet{1} << f;
-      else tables_.push_back({FormSet{1} << f, std::move(table)});
+      else tables_.push_back({FormSet{1} << f, std::move(table), std::nullopt});
     }
+    for (Table& table : tables_) table.arithmetic = arithmetic_of(table);
+  }
+
+  /// One multiplication or division that gives the table for every integer, where there is one: vectors of
+  /// elements are compared with it instead.
+  std::optional<ScaledInteger> arithmetic_of(const Table& table) const {
+    const std::size_t size = size_of(problem_.dtype);
+    if (size < 4) return std::nullopt;
+    std::array<std::int8_t, kIntegerRange> x{};
+    std::vector<std::byte> y(kIntegerRange * size);
+    for (std::size_t v = 0; v < kIntegerRange; ++v) {
+      x[v] = static_cast<std::int8_t>(static_cast<int>(v) - kIntegerOffset);
+      if (x[v] != 0 && table.values[v] << (64 - 8 * size + 1) == 0) return std::nullopt;  // reads as dropped
+      std::memcpy(y.data() + v * size, &table.values[v], size);
+    }
+    const double factor = load_element(y.data() + (kIntegerOffset + 1) * size, problem_.dtype);
+    for (const ScaledInteger candidate :
+         {ScaledInteger{false, factor}, ScaledInteger{true, round_to(1 - problem_.p, problem_.dtype)}})
+      if (all_zero_or_scaled(y.data(), x, size, candidate)) return candidate;
+    return std::nullopt;
   }
 
   template <typename Word>
@@ -124,7 +151,11 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
       for (std::size_t begin = 0; begin < n; begin += kChunk) {
         const std::size_t end = std::min(begin + kChunk, n);
         bool any = false;
-        for (std::size_t i = begin; i < end; ++i) any |= disagrees(i);
+        if (table.arithmetic)
+          any = !all_zero_or_scaled(y + begin * sizeof(Word), record.integers.subspan(begin, end - begin),
+                                    sizeof(Word), *table.arithmetic);
+        else
+          for (std::size_t i = begin; i < end; ++i) any |= disagrees(i);
         if (!any) continue;
         std::size_t first = begin;
         while (!disagrees(first)) ++first;
@@ -191,11 +222,6 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
           some_form_fits ? ", rounded in one way throughout" : "");
     });
   }
-
-  struct Table {
-    FormSet forms;
-    std::vector<std::uint64_t> values;  // raw bits by integer + 128
-  };
 
   Problem problem_;
   std::span<const ScaleForm> forms_;

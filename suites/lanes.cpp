@@ -8,6 +8,7 @@
 
 #include "harness/stats/binomial.hpp"
 #include "harness/stats/chi_squared.hpp"
+#include "harness/stats/kernels/position_counts.hpp"
 #include "harness/stats/worst_cell.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
@@ -25,7 +26,7 @@ class LaneCounts final : public MergingObserver<LaneCounts> {
   void observe(const StepRecord& record) override {
     MaskBits scratch;
     const MaskBits& bits = mask_entries(record, scratch);
-    for_each_drop(bits, [&](std::uint64_t i) { ++drops[i % kLanes]; });
+    stats::kernels::position_counts(bits.words(), bits.size(), drops, 0);
     for (std::size_t lane = 0; lane < kLanes; ++lane)
       trials[lane] += bits.size() / kLanes + (lane < bits.size() % kLanes ? 1 : 0);
   }
@@ -65,8 +66,9 @@ class Lanes final : public Check {
   Lanes() : Check(catalogue_row("mask_rate.lanes")) {}
   Applicability applies(const SampleInfo& sample) const override { return enough_for_lanes(sample); }
   unsigned hypotheses(const SampleInfo&) const override { return kModuli; }
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
-    return effect_at(kLanes, sample, alpha);
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
+    return effect_at(kLanes, sample, alpha, beta);
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<LaneCounts>();
@@ -74,21 +76,22 @@ class Lanes final : public Check {
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const auto& lanes = static_cast<const LaneCounts&>(seen);
-    const double p = context.sample.problem.p;
+    const double p = context.p;
     std::vector<Statistic> statistics;
     for (const stats::LaneTest& test : stats::nested_lanes(lanes.drops, lanes.trials, p, context.pit_key)) {
       Statistic s;
       s.id = "S2";
       s.name = fmt::format("lanes mod {}", test.modulus);
       // The drops of 1024 lanes serve all moduli, by folding.
-      if (test.modulus == kLanes) put_counts(s, lanes, context.pit_key);
+      if (test.modulus == kLanes || (context.focus && context.focus->hypothesis == s.name))
+        put_counts(s, lanes, context.pit_key);
       s.null_law = fmt::format("chi-squared({})", test.degrees_of_freedom);
       s.null_parameters = {{"p", p},
                            {"degrees_of_freedom", test.degrees_of_freedom},
                            {"modulus", static_cast<double>(test.modulus)}};
       s.value = test.statistic;
       set_tail(s, test.tail, context.alpha);
-      s.minimum_detectable_effect = effect_at(test.modulus, context.sample, context.alpha);
+      s.minimum_detectable_effect = effect_at(test.modulus, context.sample, context.alpha, kBeta);
       statistics.push_back(std::move(s));
     }
     return judge_statistics(std::move(statistics), total(lanes.trials), [&](const Statistic& s) {
@@ -99,10 +102,11 @@ class Lanes final : public Check {
   }
 
  private:
-  static MinimumDetectableEffect effect_at(std::uint64_t modulus, const SampleInfo& sample, double alpha) {
+  static MinimumDetectableEffect effect_at(std::uint64_t modulus, const SampleInfo& sample, double alpha,
+                                           double beta) {
     return {stats::chi_squared_min_effect(static_cast<double>(modulus) / 2, sample.mask_entries(), alpha,
-                                          kBeta, sample.problem.p),
-            "rms deviation of lane rates", kPower};
+                                          beta, sample.problem.p),
+            "rms deviation of lane rates", 1 - beta};
   }
 };
 
@@ -110,10 +114,11 @@ class WorstLane final : public Check {
  public:
   WorstLane() : Check(catalogue_row("mask_rate.worst_lane")) {}
   Applicability applies(const SampleInfo& sample) const override { return enough_for_lanes(sample); }
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
     return MinimumDetectableEffect{
-        stats::binomial_min_effect(sample.mask_entries() / kLanes, alpha / kLanes, kBeta, sample.problem.p),
-        "drop probability of one lane", kPower};
+        stats::binomial_min_effect(sample.mask_entries() / kLanes, alpha / kLanes, beta, sample.problem.p),
+        "drop probability of one lane", 1 - beta};
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<LaneCounts>();
@@ -121,10 +126,11 @@ class WorstLane final : public Check {
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const auto& lanes = static_cast<const LaneCounts&>(seen);
-    const double p = context.sample.problem.p;
-    const stats::WorstCell worst = stats::worst_cell(lanes.drops, lanes.trials, p);
+    const double p = context.p;
+    const stats::WorstCell worst =
+        stats::worst_cell(lanes.drops, lanes.trials, p, context.focus ? context.focus->cell : std::nullopt);
     const stats::Interval interval =
-        stats::clopper_pearson(worst.trials, worst.count, context.alpha / kLanes);
+        stats::clopper_pearson(worst.trials, worst.count, context.alpha / static_cast<double>(worst.cells));
     const double rate = static_cast<double>(worst.count) / static_cast<double>(worst.trials);
     Statistic s;
     s.id = "S3";
@@ -132,12 +138,13 @@ class WorstLane final : public Check {
     s.counts = {{"lane", {static_cast<Int128>(worst.index)}},
                 {"n", {worst.trials}},
                 {"x", {worst.count}},
-                {"lanes", {kLanes}}};
-    s.null_law = "Binomial(n, p), the smallest of 1024 p-values times 1024";
+                {"lanes", {static_cast<Int128>(worst.cells)}}};
+    s.cell = worst.index;
+    s.null_law = "Binomial(n, p), the smallest of all lanes' p-values times their number";
     s.null_parameters = {{"p", p}};
     set_tail(s, worst.tail, context.alpha);
     s.effect = Effect{rate, "drop probability of one lane", interval.lower, interval.upper};
-    s.minimum_detectable_effect = detectable(context.sample, context.alpha);
+    s.minimum_detectable_effect = detectable(context.sample, context.alpha, kBeta);
     return judge_statistics({s}, total(lanes.trials), [&](const Statistic&) {
       return fmt::format(
           "positions {} mod 1024 are dropped at {:.6g} [{:.6g}, {:.6g}] where p = {} was asked for",

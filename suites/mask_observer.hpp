@@ -2,6 +2,7 @@
 // What the streaming checks have in common: they read the mask entries of a record (elements, or channels for
 // operators that drop channels) and merge with observers of their own type.
 
+#include <cmath>
 #include <utility>
 
 #include "harness/core/check.hpp"
@@ -50,6 +51,12 @@ inline constexpr double kMinimumVariance = 1000;
 inline double mask_variance(const SampleInfo& sample) {
   const double p = sample.problem.p;
   return static_cast<double>(sample.mask_entries()) * p * (1 - p);
+}
+
+/// sqrt(pq / 0.09): how effects on rates grow from p = 0.1 to another p at the same number of entries.
+inline double rate_scale(const SampleInfo& sample) {
+  const double p = sample.problem.p;
+  return std::sqrt(p * (1 - p) / 0.09);
 }
 
 inline Applicability needs_arrangement(const SampleInfo& sample) {

@@ -22,8 +22,9 @@ class Pairs final : public Check {
   unsigned hypotheses(const SampleInfo& sample) const override {
     return paired_axes(mask_shape(sample.problem));
   }
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
-    return pair_effect(mask_shape(sample.problem), sample, alpha);
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
+    return pair_effect(mask_shape(sample.problem), sample, alpha, beta);
   }
   std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
     return std::make_unique<PairCounts>(mask_shape(sample.problem));

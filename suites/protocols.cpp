@@ -1,8 +1,11 @@
 #include "suites/protocols.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+
+#include "suites/seed_streams.hpp"
 
 namespace dropcheck::suites {
 namespace {
@@ -44,6 +47,26 @@ std::vector<Step> mask_steps(const SampleInfo& sample, std::uint64_t block) {
 }
 std::vector<Step> position_steps(const SampleInfo& sample, std::uint64_t) {
   return calls_on(sample, Input::ones);
+}
+
+/// Masks whose seeds and calls lie close together; see seed_streams.hpp.
+std::vector<Step> stream_steps(const SampleInfo& sample, std::uint64_t) {
+  const Problem x = trained(sample);
+  std::vector<Step> steps;
+  for (std::uint64_t i = 0; i < kStreamSteps; ++i) {
+    if (i < kFirstFlip) {
+      steps.push_back(seeded(x, 0, Input::ones));
+      steps.back().seed_add = i;
+    } else if (i < kFirstCall) {
+      steps.push_back(seeded(x, 0, Input::ones));
+      steps.back().seed_flip = std::uint64_t{1} << (i - kFirstFlip);
+    } else if (i < kFirstOther) {
+      steps.push_back(i == kFirstCall ? seeded(x, 1, Input::ones) : next(x, Input::ones));
+    } else {
+      steps.push_back(seeded(x, static_cast<unsigned>(2 + i - kFirstOther), Input::ones));
+    }
+  }
+  return steps;
 }
 
 std::vector<Step> value_steps(const SampleInfo& sample, std::uint64_t) {
@@ -105,6 +128,38 @@ std::vector<Step> edge_p_steps(const SampleInfo& sample, std::uint64_t) {
   return steps;
 }
 
+/// Drop probabilities over the whole range: both ends and what lies next to them, powers of two, decimal
+/// fractions.
+std::vector<double> swept_rates() {
+  using Limits = std::numeric_limits<double>;
+  std::vector<double> rates = {0.0,
+                               -0.0,
+                               1.0,
+                               Limits::denorm_min(),
+                               Limits::min(),
+                               std::nextafter(1.0, 0.0),
+                               std::nextafter(0.5, 0.0),
+                               std::nextafter(0.5, 1.0)};
+  for (int bits = 1; bits <= 32; ++bits) {
+    rates.push_back(std::ldexp(1.0, -bits));
+    rates.push_back(1 - std::ldexp(1.0, -bits));
+  }
+  for (int percent = 5; percent < 100; percent += 5) rates.push_back(percent / 100.0);
+  for (const double rate : {0.001, 0.01, 0.33, 0.99, 0.999, 1.0 / 3}) rates.push_back(rate);
+  return rates;
+}
+
+std::vector<Step> rate_steps(const SampleInfo& sample, std::uint64_t) {
+  std::vector<Step> steps;
+  for (const double p : swept_rates()) {
+    Problem x = trained(sample);
+    for (std::int64_t& extent : x.shape) extent = std::min<std::int64_t>(extent, 4);  // p is what matters
+    x.p = p;
+    steps.push_back(seeded(x, 0, Input::ones));
+  }
+  return steps;
+}
+
 /// Every bad p in training and in eval, then one good call, which must still work.
 std::vector<Step> bad_p_steps(const SampleInfo& sample, std::uint64_t) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -145,29 +200,79 @@ std::vector<Step> degenerate_steps(const SampleInfo& sample, std::uint64_t) {
 Input mask_input(std::uint64_t block) { return kMaskInputs[block % kMaskInputs.size()]; }
 
 void register_protocols(Registry& registry) {
-  const auto add = [&](const char* id, const char* summary, std::uint32_t calls, auto steps,
-                       std::vector<Feature> needs, bool streaming) {
-    registry.add_protocol({id, summary, calls, steps, std::move(needs), std::string_view(id) == "threads",
-                           std::string_view(id) == "degenerate", streaming});
-  };
-  add("mask", "many masks, read for every streaming statistic; the inputs change from block to block", 4,
-      mask_steps, {}, true);
-  add("position", "one small tensor dropped over and over, read position by position", 512, position_steps,
-      {}, true);
-  add("values", "ones, integers and reals, compared with the definition element by element", 3, value_steps,
-      {}, false);
-  add("gradient", "masks shown first, then forward and backward under the same seeds with zeros in the input",
-      4, gradient_steps, {Feature::backward, Feature::seeds}, false);
-  add("determinism", "equal and different seeds, consecutive calls, an eval call in between", 8,
-      determinism_steps, {}, false);
-  add("threads", "one seed with 1, 2, 3 and 8 threads", 4, thread_steps, {Feature::threads}, false);
-  add("eval", "calls in eval mode", 2, eval_steps, {}, false);
-  add("in_place", "one seed, once out of place and once in place", 2, in_place_steps, {Feature::in_place},
-      false);
-  add("edge_p", "p = 0, -0 and 1", 6, edge_p_steps, {}, false);
-  add("bad_p", "p outside [0, 1] and NaN, in training and in eval, then a good call", 19, bad_p_steps, {},
-      false);
-  add("degenerate", "tensors without elements and without dimensions", 2, degenerate_steps, {}, false);
+  registry.add_protocol(
+      {.id = "mask",
+       .summary = "many masks, read for every streaming statistic; the inputs change from block to block",
+       .default_calls = 4,
+       .steps = mask_steps,
+       .takes_calls = true,
+       .streaming = true});
+  registry.add_protocol({.id = "deep_mask",
+                         .summary = "masks from which fair bits are drawn",
+                         .default_calls = 4,
+                         .steps = mask_steps,
+                         .takes_calls = true,
+                         .named_only = true,
+                         .streaming = true});
+  registry.add_protocol({.id = "position",
+                         .summary = "one small tensor dropped over and over, read position by position",
+                         .default_calls = 512,
+                         .steps = position_steps,
+                         .takes_calls = true,
+                         .streaming = true});
+  registry.add_protocol({.id = "streams",
+                         .summary =
+                             "64 masks a block: seeds in succession, seeds with one bit flipped, calls in "
+                             "succession, other seeds",
+                         .default_calls = kStreamSteps,
+                         .steps = stream_steps,
+                         .needs = {Feature::seeds},
+                         .streaming = true});
+  registry.add_protocol(
+      {.id = "values",
+       .summary = "ones, integers and reals, compared with the definition element by element",
+       .default_calls = 3,
+       .steps = value_steps});
+  registry.add_protocol({.id = "gradient",
+                         .summary = "masks shown first, then forward and backward under the same seeds with "
+                                    "zeros in the input",
+                         .default_calls = 4,
+                         .steps = gradient_steps,
+                         .needs = {Feature::backward, Feature::seeds}});
+  registry.add_protocol({.id = "determinism",
+                         .summary = "equal and different seeds, consecutive calls, an eval call in between",
+                         .default_calls = 8,
+                         .steps = determinism_steps});
+  registry.add_protocol({.id = "threads",  // work is split on large tensors only
+                         .summary = "one seed with 1, 2, 3 and 8 threads",
+                         .default_calls = 4,
+                         .steps = thread_steps,
+                         .needs = {Feature::threads},
+                         .named_only = true});
+  registry.add_protocol(
+      {.id = "eval", .summary = "calls in eval mode", .default_calls = 2, .steps = eval_steps});
+  registry.add_protocol({.id = "in_place",
+                         .summary = "one seed, once out of place and once in place",
+                         .default_calls = 2,
+                         .steps = in_place_steps,
+                         .needs = {Feature::in_place}});
+  registry.add_protocol(
+      {.id = "edge_p", .summary = "p = 0, -0 and 1", .default_calls = 6, .steps = edge_p_steps});
+  registry.add_protocol(
+      {.id = "rates",
+       .summary = "drop probabilities from 0 to 1, with the smallest steps at both ends and at 1/2",
+       .default_calls = static_cast<std::uint32_t>(swept_rates().size()),
+       .steps = rate_steps,
+       .named_only = true});
+  registry.add_protocol({.id = "bad_p",
+                         .summary = "p outside [0, 1] and NaN, in training and in eval, then a good call",
+                         .default_calls = 19,
+                         .steps = bad_p_steps});
+  registry.add_protocol({.id = "degenerate",
+                         .summary = "tensors without elements and without dimensions",
+                         .default_calls = 2,
+                         .steps = degenerate_steps,
+                         .handles_empty = true});
 }
 
 }  // namespace dropcheck::suites

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "harness/stats/bernstein.hpp"
+#include "harness/stats/kernels/selected_sums.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
 #include "suites/judging.hpp"
@@ -53,9 +54,13 @@ class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
         record.integers.size() != weighed_.size())
       weigh(record, bits.size());
     std::int64_t dropped = 0;
-    if (weights_.empty())
-      for_each_drop(bits, [&](std::uint64_t i) { dropped += weight<Power>(weighed_[i]); });
-    else for_each_drop(bits, [&](std::uint64_t i) { dropped += weights_[i]; });
+    if (weights_.empty()) {
+      const stats::kernels::SelectedSums sums_over_drops =
+          stats::kernels::selected_sums(bits.words(), weighed_);
+      dropped = Power == 1 ? sums_over_drops.sum : sums_over_drops.sum_squares;
+    } else {
+      for_each_drop(bits, [&](std::uint64_t i) { dropped += weights_[i]; });
+    }
     Sums call = input_;
     call.kept = call.all - dropped;
     sums[record.block % kKinds].add(call);
@@ -73,18 +78,11 @@ class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
     input_ = {};
     input_.entries = entries;
     if (entries == weighed_.size()) {
-      std::int64_t all = 0, squares = 0, absolute = 0, largest = 0;
-      for (const std::int8_t x : weighed_) {
-        const std::int64_t w = weight<Power>(x), magnitude = w < 0 ? -w : w;
-        all += w;
-        squares += w * w;  // at most 2^28 each: no overflow below 2^34 elements, and no tensor has as many
-        absolute += magnitude;
-        largest = std::max(largest, magnitude);
-      }
-      input_.all = all;
-      input_.squares = squares;
-      input_.absolute = absolute;
-      input_.largest = largest;
+      const stats::kernels::IntegerMoments x = stats::kernels::integer_moments(weighed_);
+      input_.all = Power == 1 ? x.sum : x.squares;
+      input_.squares = Power == 1 ? x.squares : x.fourths;
+      input_.absolute = Power == 1 ? x.absolute : x.squares;
+      input_.largest = Power == 1 ? x.largest : x.largest * x.largest;
       return;
     }
     const std::uint64_t inner = entries > 0 ? weighed_.size() / entries : 1;
@@ -118,12 +116,13 @@ class WeightedSumCheck final : public Check {
   unsigned hypotheses(const SampleInfo& sample) const override {
     return static_cast<unsigned>(std::min<std::uint64_t>(sample.blocks, kKinds));
   }
-  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha) const override {
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
     // Planned for inputs of one magnitude: the random kind detects a little less.
     const std::uint64_t entries = sample.mask_entries() / hypotheses(sample);
     const auto n = static_cast<double>(entries);
-    const double threshold = stats::bernstein_min_effect({0, n, 1, sample.problem.p}, alpha, kBeta);
-    return MinimumDetectableEffect{threshold / (n * (1 - sample.problem.p)), unit(), kPower};
+    const double threshold = stats::bernstein_min_effect({0, n, 1, sample.problem.p}, alpha, beta);
+    return MinimumDetectableEffect{threshold / (n * (1 - sample.problem.p)), unit(), 1 - beta};
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<WeightedSums<Power>>();
@@ -131,7 +130,7 @@ class WeightedSumCheck final : public Check {
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const auto& observed = static_cast<const WeightedSums<Power>&>(seen);
-    const double p = context.sample.problem.p, q = 1 - p;
+    const double p = context.p, q = 1 - p;
     std::vector<Statistic> statistics;
     std::uint64_t entries = 0;
     for (std::size_t k = 0; k < kKinds; ++k) {

@@ -28,17 +28,34 @@ struct Selection {
 struct RunArguments {
   Selection selection;
   std::string expect;
+  std::string ledger;  // file; empty: none
   std::string out = "dropcheck-out";
   bool fail_fast = false;
   std::string color = "auto";
 };
 
+struct CalibrateArguments {
+  std::string check_glob;
+  std::optional<std::uint64_t> runs;  // masks a cell, or seeds a defect
+  bool brief = false;
+  bool power = false;
+  std::uint64_t seed = kDefaultSeed;
+  unsigned threads = 0;
+  std::string out;  // file; empty: standard output
+};
+
 ExitCode run_command(const Registry& registry, const RunArguments& arguments);
 ExitCode plan_command(const Registry& registry, const Selection& selection, bool json);
+/// Times a plan as it is judged beside the calls of its backend alone.
+ExitCode overhead_command(const Registry& registry, const Selection& selection);
 ExitCode list_command(const Registry& registry, const std::string& what, const std::string& profile,
                       bool json);
 ExitCode explain_command(const Registry& registry, const std::string& check_id);
 ExitCode report_command(const std::string& results, const std::string& out);
+/// Exit code 1 when the evidence of many runs alarms.
+ExitCode ledger_command(const std::string& file, bool json);
+/// Exit code 1 when p-values or power are not what they should be.
+ExitCode calibrate_command(const Registry& registry, CalibrateArguments arguments);
 ExitCode doctor_command(const Registry& registry, bool json);
 /// Hidden: what a worker process does.
 int worker_command(const std::string& plugin);

@@ -21,7 +21,7 @@ void add_selection(CLI::App& command, Selection& s) {
   command.add_option("--check", s.check_glob, "Only checks whose id matches this glob, e.g. 'mask_rate.*'");
   command.add_option("--case", s.only_case,
                      "Only this problem, as a descriptor: op=dropout,p=0.1,shape=1024x1024");
-  command.add_option("--profile", s.profile, "smoke, quick or standard")->capture_default_str();
+  command.add_option("--profile", s.profile, "smoke, quick, standard or deep")->capture_default_str();
   command.add_option("--dialect", s.dialect, "Semantics to conform to")->capture_default_str();
   auto* seed =
       command.add_option("--seed", s.seed, "Master seed, decimal or 0x hexadecimal")->default_str("0x5eed");
@@ -51,6 +51,9 @@ int run_cli(int argc, char** argv) {
   add_selection(*run_app, run.selection);
   run_app->add_option("--expect", run.expect, "File of known failures: BACKEND CHECK CASE : reason and link");
   run_app->add_option("--out", run.out, "Folder for results and reports")->capture_default_str();
+  run_app->add_option(
+      "--ledger", run.ledger,
+      "Add the evidence to this file, over many runs; draws a master seed unless one is given");
   run_app->add_flag("--fail-fast", run.fail_fast, "Stop at the first failure");
   run_app->add_option("--color", run.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
@@ -62,6 +65,11 @@ int run_cli(int argc, char** argv) {
       app.add_subcommand("plan", "Show cases, samples, budget and what they would catch, without judging");
   add_selection(*plan_app, planned);
   plan_app->add_flag("--json", json, "For scripts");
+
+  Selection timed;
+  CLI::App* overhead_app =
+      app.add_subcommand("overhead", "Time judging beside the same calls of the backend alone");
+  add_selection(*overhead_app, timed);
 
   std::string what, profile = "quick";
   CLI::App* list_app = app.add_subcommand("list", "List backends, checks, suites or cases");
@@ -79,6 +87,30 @@ int run_cli(int argc, char** argv) {
   CLI::App* report_app = app.add_subcommand("report", "Write the reports of a results.jsonl again");
   report_app->add_option("results", results, "A results.jsonl")->required();
   report_app->add_option("--out", out, "Folder for the reports; default: that of the results");
+
+  std::string ledger;
+  CLI::App* ledger_app = app.add_subcommand("ledger", "Show the evidence that many runs have added up");
+  ledger_app->add_option("file", ledger, "A file that 'run --ledger' keeps")->required();
+  ledger_app->add_flag("--json", json, "For scripts");
+
+  CalibrateArguments calibrated;
+  CLI::App* calibrate_app = app.add_subcommand(
+      "calibrate",
+      "Measure how often correct masks fail each statistic, or whether planted defects are found");
+  calibrate_app->add_option("--check", calibrated.check_glob, "Only checks whose id matches this glob");
+  calibrate_app
+      ->add_option("--runs", calibrated.runs,
+                   "Masks for each row, by default 5000; with --power seeds, by default 1000")
+      ->check(CLI::PositiveNumber);
+  calibrate_app->add_flag("--short", calibrated.brief, "Fewer masks, sizes and drop probabilities, for CI");
+  calibrate_app->add_flag(
+      "--power", calibrated.power,
+      "Plant defects of the size that statistics say they find, and count how often they do");
+  calibrate_app->add_option("--seed", calibrated.seed, "Seed, decimal or 0x hexadecimal")
+      ->default_str("0x5eed");
+  calibrate_app->add_option("--threads", calibrated.threads, "0 means one a core")->capture_default_str();
+  calibrate_app->add_option("--out", calibrated.out,
+                            "File for the page, in Markdown; default: standard output");
 
   CLI::App* doctor_app =
       app.add_subcommand("doctor", "Say what works on this machine, what is missing and how to get it");
@@ -102,11 +134,15 @@ int run_cli(int argc, char** argv) {
   const Registry registry = make_registry();
   default_backends(run.selection);
   default_backends(planned);
+  default_backends(timed);
   if (*run_app) code = run_command(registry, run);
   if (*plan_app) code = plan_command(registry, planned, json);
+  if (*overhead_app) code = overhead_command(registry, timed);
   if (*list_app) code = list_command(registry, what, profile, json);
   if (*explain_app) code = explain_command(registry, check_id);
   if (*report_app) code = report_command(results, out);
+  if (*ledger_app) code = ledger_command(ledger, json);
+  if (*calibrate_app) code = calibrate_command(registry, calibrated);
   if (*doctor_app) code = doctor_command(registry, json);
   return static_cast<int>(code.value_or(ExitCode::internal));
 }

@@ -4,10 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "harness/run/runner.hpp"
+#include "harness/stats/power_planning.hpp"
 #include "tools/backend_names.hpp"
 #include "tools/commands.hpp"
 
@@ -65,10 +67,26 @@ std::optional<double> estimate(const Registry& registry, const std::string& spec
          options.lanes;
 }
 
-std::string effect_text(const PlannedCell& cell, const SampleInfo& info) {
-  if (cell.check->is_exact()) return "exact: any violation";
-  const auto effect = cell.check->detectable(info, cell.alpha);
-  return effect ? fmt::format("{:.2g} {}", effect->value, effect->unit) : "not stated";
+std::string effect_text(const PlannedCell& cell) {
+  if (!cell.detectable) return "not stated";
+  std::string text = fmt::format("{:.2g} {}", cell.detectable->value, cell.detectable->unit);
+  if (cell.required)
+    text.append(
+        fmt::format("{} (required {:.2g})", cell.underpowered() ? " UNDERPOWERED" : "", *cell.required));
+  return text;
+}
+
+/// Blocks that would show the required effect of an underpowered cell.
+std::optional<std::uint64_t> blocks_needed(const PlannedSample& sample, const PlannedCell& cell) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 32;
+  return stats::min_blocks(
+      [&](std::uint64_t blocks) {
+        SampleInfo larger = sample.info;
+        larger.blocks = blocks;
+        const auto effect = planned_effect(*cell.check, larger, cell.alpha);
+        return effect ? effect->value : std::numeric_limits<double>::infinity();
+      },
+      *cell.required, kMost);
 }
 
 Json to_json(const Plan& plan) {
@@ -77,10 +95,13 @@ Json to_json(const Plan& plan) {
     Json cells = Json::array();
     for (const PlannedCell& cell : sample.cells) {
       Json entry = {{"check", cell.check->info().id}, {"hypotheses", cell.hypotheses}, {"alpha", cell.alpha}};
-      if (sample.protocol != nullptr && !cell.check->is_exact())
-        if (const auto effect = cell.check->detectable(sample.info, cell.alpha))
-          entry["minimum_detectable_effect"] = {
-              {"value", effect->value}, {"unit", effect->unit}, {"power", effect->power}};
+      if (cell.hidden) continue;
+      if (cell.detectable)
+        entry["minimum_detectable_effect"] = {{"value", cell.detectable->value},
+                                              {"unit", cell.detectable->unit},
+                                              {"power", cell.detectable->power}};
+      if (cell.required) entry["required_effect"] = *cell.required;
+      if (cell.underpowered()) entry["underpowered"] = true;
       cells.push_back(std::move(entry));
     }
     samples.push_back({{"protocol", sample.info.protocol},
@@ -99,6 +120,20 @@ Json to_json(const Plan& plan) {
           {"elements", plan.elements()},
           {"samples", std::move(samples)},
           {"left_out", std::move(left_out)}};
+}
+
+void print_underpowered(const Plan& plan) {
+  bool any = false;
+  for (const PlannedSample& sample : plan.samples)
+    for (const PlannedCell& cell : sample.cells) {
+      if (cell.hidden || !cell.underpowered()) continue;
+      if (!any) fmt::print("\nunderpowered: a pass would be worth less than the profile requires\n");
+      any = true;
+      const auto blocks = blocks_needed(sample, cell);
+      fmt::print("  {} on {}: {}; {}\n", cell.check->info().id, sample.case_text(), effect_text(cell),
+                 blocks ? fmt::format("{} blocks of {} calls would do", *blocks, sample.info.calls)
+                        : std::string("no number of blocks would do"));
+    }
 }
 
 }  // namespace
@@ -122,12 +157,14 @@ ExitCode plan_command(const Registry& registry, const Selection& selection, bool
                  sample.info.mask_entries());
     for (const PlannedCell& cell : sample.cells) {
       spent[cell.check->info().id] += cell.alpha * cell.hypotheses;
+      if (cell.hidden) continue;
       if (cell.hypotheses > 0)
         fmt::print("  {:40} {} x {:.2g}  catches {}\n", cell.check->info().id, cell.hypotheses, cell.alpha,
-                   effect_text(cell, sample.info));
+                   effect_text(cell));
       else fmt::print("  {:40} {}\n", cell.check->info().id, "exact");
     }
   }
+  print_underpowered(*plan);
   fmt::print("\nfalse-alarm budget\n");
   double total = 0;
   for (const auto& [id, alpha] : spent) {

@@ -8,6 +8,9 @@
 #include <cstdio>
 
 #include "harness/run/expectations.hpp"
+#include "harness/run/ledger.hpp"
+#include "harness/run/rejections.hpp"
+#include "harness/run/repro.hpp"
 #include "harness/run/runner.hpp"
 #include "reports/jsonl.hpp"
 #include "reports/results_file.hpp"
@@ -65,16 +68,38 @@ Expected<std::vector<BackendRecord>> look_at_backends(const Registry& registry, 
   return backends;
 }
 
+/// The evidence of many runs, as a result of this one.
+ResultRecord ledger_alarm(const LedgerEvidence& evidence, const std::string& path) {
+  ResultRecord result;
+  result.backend = evidence.backend;
+  result.check = evidence.check;
+  result.level = "required";
+  result.problem = evidence.problem;
+  result.protocol = "ledger";
+  result.verdict = Verdict::fail;
+  result.comparisons = evidence.n;
+  result.message = fmt::format(
+      "{} runs together: {} is {:.8g} over {} {} where {} is expected; the evidence ln E = {:.1f} has "
+      "reached {:.1f}",
+      evidence.runs, evidence.statistic, evidence.estimate, evidence.n,
+      evidence.kind == LedgerKind::rate ? "entries" : "pairs",
+      evidence.kind == LedgerKind::rate ? evidence.p : 0.0, evidence.ln_e, evidence.ln_threshold);
+  result.repro = fmt::format("dropcheck ledger {}", shell_word(path));
+  return result;
+}
+
 /// One run from header to footer.
 class Session {
  public:
   Session(const Registry& registry, const RunArguments& arguments, const Plan& plan,
-          std::vector<BackendRecord> backends, Expectations expectations, reports::ResultsFile file)
+          std::vector<BackendRecord> backends, Expectations expectations, std::optional<Ledger> ledger,
+          reports::ResultsFile file)
       : registry_(registry),
         arguments_(arguments),
         plan_(plan),
         backends_(std::move(backends)),
         expectations_(std::move(expectations)),
+        ledger_(std::move(ledger)),
         file_(std::move(file)) {
     options_.lanes = lanes_of(arguments.selection);
     options_.backend = backend_options(arguments.selection);
@@ -92,6 +117,8 @@ class Session {
         break;
       }
       complete = judge(backend) && complete;
+      RejectionList rejected = rejections_of(backend.spec, record_.results, plan_.alpha);
+      if (!rejected.rejected.empty()) record_.rejections.push_back(std::move(rejected));
     }
     progress_.clear();
     finish(complete, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
@@ -120,6 +147,7 @@ class Session {
     progress_.start(backend.spec);
     RunnerEvents events;
     events.on_result = [this](ResultRecord result) { return take(std::move(result)); };
+    events.is_expected = [this](const ResultRecord& result) { return expectations_.lists(result); };
     events.on_progress = [this](std::uint64_t done, std::uint64_t total) { progress_.update(done, total); };
     RunnerOptions options = options_;
     const auto family = registry_.family(backend.spec);
@@ -134,16 +162,32 @@ class Session {
     ending_.comparisons += result.comparisons > 0 ? 1 : 0;
     ++counts_[static_cast<std::size_t>(verdict)];
     write(reports::result_line(result));
+    if (ledger_) ledger_->add(record_.header, result);
     const bool decides = result.level == "required";
     record_.results.push_back(std::move(result));
     return decides ? verdict : Verdict::pass;
   }
 
+  /// What was seen is kept even when the run was stopped: its seed must not be used again.
+  void close_ledger() {
+    if (!ledger_) return;
+    const Status saved = ledger_->save();
+    if (!saved) fail_internally(saved.error());
+    for (const std::string& note : ledger_->left_out()) fmt::print(stderr, "dropcheck: ledger: {}\n", note);
+    std::vector<ResultRecord> alarms;
+    for (const LedgerEvidence& evidence : ledger_->evidence())
+      if (evidence.current && evidence.alarms()) alarms.push_back(ledger_alarm(evidence, ledger_->path()));
+    ledger_.reset();  // these results are about the ledger and not for it
+    for (ResultRecord& alarm : alarms) take(std::move(alarm));
+  }
+
   void finish(bool complete, double seconds) {
+    close_ledger();
     record_.environment = machine_facts();
     record_.environment.emplace_back("lanes", std::to_string(options_.lanes));
     record_.environment.emplace_back("in_process", options_.backend.in_process ? "true" : "false");
     record_.environment.emplace_back("wall_seconds", fmt::format("{:.1f}", seconds));
+    for (const RejectionList& list : record_.rejections) write(reports::rejections_line(list));
     write(reports::environment_line(record_.environment));
     ending_.interrupted = g_interrupted != 0;
     Footer& footer = record_.footer;
@@ -178,6 +222,7 @@ class Session {
   const Plan& plan_;
   std::vector<BackendRecord> backends_;  // until the header has them
   Expectations expectations_;
+  std::optional<Ledger> ledger_;
   reports::ResultsFile file_;
   RunnerOptions options_;
   RunRecord record_;
@@ -188,10 +233,21 @@ class Session {
 
 }  // namespace
 
-ExitCode run_command(const Registry& registry, const RunArguments& arguments) {
+ExitCode run_command(const Registry& registry, const RunArguments& given) {
+  RunArguments arguments = given;
+  // Evidence adds up over fresh data only.
+  if (!arguments.ledger.empty() && arguments.selection.seed.empty()) arguments.selection.vary_seed = true;
   const auto plan = plan_of(registry, arguments.selection);
   if (!plan) return usage_error(plan.error().message);
   if (arguments.selection.vary_seed) fmt::print("seed {:#x}\n", plan->master_seed);
+  std::optional<Ledger> ledger;
+  if (!arguments.ledger.empty()) {
+    auto opened = Ledger::open(arguments.ledger);
+    if (!opened) return usage_error(opened.error().message);
+    const Status unused = opened->check_unused(plan->hash, plan->master_seed);
+    if (!unused) return usage_error(unused.error().message);
+    ledger = std::move(*opened);
+  }
   Expectations expectations;
   if (!arguments.expect.empty()) {
     auto read = Expectations::read(arguments.expect);
@@ -203,7 +259,8 @@ ExitCode run_command(const Registry& registry, const RunArguments& arguments) {
   auto file = reports::ResultsFile::create(arguments.out);
   if (!file) return usage_error(file.error().message);
   catch_signals();
-  return Session(registry, arguments, *plan, std::move(*backends), std::move(expectations), std::move(*file))
+  return Session(registry, arguments, *plan, std::move(*backends), std::move(expectations), std::move(ledger),
+                 std::move(*file))
       .run();
 }
 

@@ -39,6 +39,7 @@ std::string_view to_string(Feature feature) {
     case Feature::continues_stream: return "calls that continue a stream";
     case Feature::threads: return "threads";
     case Feature::mask_output: return "mask_output";
+    case Feature::effective_rate: return "effective_rate";
   }
   return "unknown";
 }
@@ -62,6 +63,7 @@ bool has_feature(const Capabilities& c, Feature feature) {
     case Feature::continues_stream: return c.seed_semantics != SeedSemantics::per_call;
     case Feature::threads: return c.threads;
     case Feature::mask_output: return c.mask_output;
+    case Feature::effective_rate: return c.effective_rate;
   }
   return false;
 }

@@ -25,7 +25,7 @@ std::string_view to_string(SeedSemantics semantics);
 std::optional<SeedSemantics> seed_semantics_from(std::string_view name);
 
 /// Things a backend may be able to do beyond a forward call.
-enum class Feature : std::uint8_t { backward, in_place, seeds, continues_stream, threads, mask_output };
+enum class Feature : std::uint8_t { backward, in_place, seeds, continues_stream, threads, mask_output, effective_rate };
 std::string_view to_string(Feature feature);
 
 /// What a backend claims. Claims are tested, not trusted; what is not claimed is reported as unsupported,
@@ -51,7 +51,7 @@ struct Capabilities {
   bool constant_input = false;
   bool recompute = false;
   bool reports_rng_words = false;
-  bool effective_rate = false;
+  bool effective_rate = false;  // every call that draws a mask declares Observation::effective_p
 };
 
 /// The feature or word that this problem needs and the backend lacks, e.g. "dtype f16"; absent when all is

@@ -14,6 +14,13 @@ namespace dropcheck {
 
 enum class Level : std::uint8_t { required, recommended };
 
+/// An effect that has to be detectable, or a pass would be worth too little.
+struct RequiredEffect {
+  std::string profile;
+  double full = 0;   // on plain dropout, f32, contiguous; in the unit of Check::detectable, at p = 0.1
+  double other = 0;  // on all other problems
+};
+
 struct CheckInfo {
   std::string id;  // suite.name
   Level level = Level::required;
@@ -24,6 +31,8 @@ struct CheckInfo {
   double weight = 0;  // share of the false-alarm budget over the whole profile; 0 for exact checks
   std::vector<std::string> protocols;  // samples that it subscribes to
   std::vector<Feature> needs;
+  std::vector<RequiredEffect> required;
+  bool estimates_rate = false;  // when it fails, the others are judged at the rate that it found
 
   std::string suite() const { return id.substr(0, id.find('.')); }
 };
@@ -38,11 +47,20 @@ struct Applicability {
   static Applicability rule_fails(std::string rule) { return {false, std::move(rule)}; }
 };
 
+/// The one hypothesis that a later stage tests again.
+struct Focus {
+  std::string hypothesis;             // Statistic::name
+  std::optional<std::uint64_t> cell;  // of a maximum over cells: this one alone, without correction
+};
+
 struct JudgeContext {
   SampleInfo sample;
-  double alpha = 0;           // of each sub-hypothesis; 0 for exact checks
+  double p = 0;               // drop probability of the null hypothesis: declared, asked for or estimated
+  double alpha = 0;           // of each hypothesis at this stage; 0 for exact checks
   std::uint64_t pit_key = 0;  // key of randomised p-values
   const Capabilities* capabilities = nullptr;
+  std::optional<Focus> focus;
+  bool recentred = false;  // p was estimated from the same data, after the rate itself was rejected
 };
 
 struct Judgement {
@@ -50,6 +68,7 @@ struct Judgement {
   std::uint64_t comparisons = 0;  // a check that compared nothing cannot pass
   std::string message;            // a sentence that needs no source to be understood
   std::vector<Statistic> statistics;
+  std::optional<double> estimated_p;  // set by a check of the rate itself that fails
 };
 
 /// Runs one exact check on one problem, for property checks. Implemented by the runner.
@@ -84,11 +103,18 @@ class Check {
   virtual Applicability applies(const SampleInfo& sample) const = 0;
   /// Null hypotheses tested on one sample; each gets the same share.
   virtual unsigned hypotheses(const SampleInfo&) const { return is_exact() ? 0 : 1; }
-  /// What a pass on this sample would have caught, before any data exist.
-  virtual std::optional<MinimumDetectableEffect> detectable(const SampleInfo&, double /*alpha*/) const {
+  /// What one test of this sample, each hypothesis at level alpha, catches with probability 1 - beta, before
+  /// any data exist: the effect of the check's weakest hypothesis. Falls as the sample grows.
+  virtual std::optional<MinimumDetectableEffect> detectable(const SampleInfo&, double /*alpha*/,
+                                                            double /*beta*/) const {
     return std::nullopt;
   }
+  /// How required effects grow from p = 0.1 to another p, so that the same sample serves every p: 1 for
+  /// correlations, sqrt(pq / 0.09) for rates.
+  virtual double effect_scale(const SampleInfo&) const { return 1; }
   virtual std::unique_ptr<Observer> observer(const SampleInfo& sample) const = 0;
+  /// With a focus, only the statistic of that name counts; the others may be left out. A check that cannot
+  /// be re-centred returns a judgement without statistics when `context.recentred`.
   virtual Judgement judge(const Observer& seen, const JudgeContext& context) const = 0;
   /// Property checks only: drives random problems instead of observing a planned sample.
   virtual std::optional<Exploration> explore(Explorer&) const { return std::nullopt; }

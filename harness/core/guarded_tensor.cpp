@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "harness/core/integer.hpp"
+#include "harness/core/pack.hpp"
 
 namespace dropcheck {
 namespace {
@@ -41,10 +42,15 @@ std::size_t count_poison(const std::byte* at, std::int64_t count, std::int64_t s
   }
 }
 
+std::size_t count_dense_poison(const std::byte* at, std::int64_t count, std::size_t element) {
+  if (!any_all_ones(at, static_cast<std::uint64_t>(count), element)) return 0;  // the usual case
+  return count_poison(at, count, 1, element);
+}
+
 /// Elements of the tensor that still hold the poison.
 std::size_t count_unwritten(const TensorView& view) {
   const std::size_t element = view.element_size();
-  if (view.is_contiguous()) return count_poison(view.data, view.count(), 1, element);
+  if (view.is_contiguous()) return count_dense_poison(view.data, view.count(), element);
   std::size_t found = 0;
   for_each_row(view, [&](const std::byte* at) {
     found += count_poison(at, view.shape.back(), view.strides.back(), element);
@@ -86,9 +92,12 @@ std::optional<std::string> GuardedTensor::fault(std::string_view name, bool expe
   const std::size_t after = memory_->size() - before - body_bytes_;
   std::size_t outside = count_other(begin, before, kGuard) + count_other(body_ + body_bytes_, after, kGuard);
   const bool counts = has_gaps_ || (expect_written && body_bytes_ > 0);
-  const std::size_t unwritten = counts ? count_unwritten(view_) : 0;
+  const auto span = static_cast<std::int64_t>(body_bytes_ / view_.element_size());
+  std::size_t unwritten = 0;
+  if (counts)
+    unwritten = span == view_.count() ? count_dense_poison(body_, span, view_.element_size())
+                                      : count_unwritten(view_);
   if (has_gaps_) {  // gap elements that are poison no more
-    const auto span = static_cast<std::int64_t>(body_bytes_ / view_.element_size());
     const auto gaps = static_cast<std::size_t>(span - view_.count());
     outside +=
         (gaps - (count_poison(body_, span, 1, view_.element_size()) - unwritten)) * view_.element_size();

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "harness/core/element.hpp"
+#include "harness/core/sample.hpp"
 #include "harness/testing/generators.hpp"
 #include "harness/testing/rc_gtest.hpp"
 
@@ -80,6 +83,93 @@ TEST(MaskBits, AreReadInLogicalOrderFromEveryLayout) {
     RC_ASSERT(bits.size() == values.size());
     for (std::size_t i = 0; i < values.size(); ++i) RC_ASSERT(bits[i] == is_dropped(x.op, values[i]));
   });
+}
+
+TEST(MaskBits, InMemoryOrderFollowTheAddresses) {
+  for (const Layout layout : kAllLayouts) {
+    Problem x;
+    x.shape = {3, 4, 5, 2};
+    x.layout = layout;
+    const TensorGeometry g = geometry_of(x, true);
+    std::vector<float> memory(static_cast<std::size_t>(g.first + g.span), 9.0f);
+    const TensorView view{std::as_writable_bytes(std::span(memory)).data() + g.first * 4, DType::f32, x.shape,
+                          g.strides};
+    std::vector<float> values(120);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 7 == 2 || i % 11 == 3 ? 0.0f : 1.0f;
+    scatter(std::as_bytes(std::span(values)).data(), view);
+    std::vector<bool> by_address;  // 9 marks what is no element
+    for (const float value : memory)
+      if (value != 9.0f) by_address.push_back(value == 0.0f);
+    const MaskBits bits = drop_bits_in_memory_order(Op::dropout, view);
+    ASSERT_EQ(bits.size(), by_address.size()) << to_string(layout);
+    for (std::size_t i = 0; i < by_address.size(); ++i)
+      EXPECT_EQ(bits[i], by_address[i]) << to_string(layout);
+    x.p = 0.3;
+    EXPECT_EQ(has_memory_order(x), bits != drop_bits_of_output(Op::dropout, view)) << to_string(layout);
+  }
+}
+
+TEST(MaskBits, InMemoryOrderAreSortedByAddress) {
+  DROPCHECK_PROPERTY([] {
+    Capabilities all;
+    all.ops.assign(kAllOps.begin(), kAllOps.end());
+    all.dtypes.assign(kFloatDTypes.begin(), kFloatDTypes.end());
+    all.layouts.assign(kAllLayouts.begin(), kAllLayouts.end());
+    const Problem x = *testing::claimed_problems(all);
+    const auto n = static_cast<std::size_t>(element_count(x.shape));
+    const auto values = some_values(n, 11);
+    // Elements by address: index in logical order -> offset -> rank.
+    const TensorGeometry g = geometry_of(x, true);
+    std::vector<std::pair<std::int64_t, bool>> by_address;
+    for (std::size_t i = 0; i < n; ++i) {
+      std::int64_t offset = 0, rest = static_cast<std::int64_t>(i);
+      for (std::size_t d = x.shape.size(); d-- > 0; rest /= x.shape[d])
+        offset += rest % x.shape[d] * g.strides[d];
+      by_address.emplace_back(offset, is_dropped(x.op, values[i]));
+    }
+    std::sort(by_address.begin(), by_address.end());
+    const MaskBits bits = drop_bits_in_memory_order(x.op, Output(values, x).view);
+    RC_ASSERT(bits.size() == n);
+    for (std::size_t i = 0; i < n; ++i) RC_ASSERT(bits[i] == by_address[i].second);
+  });
+}
+
+TEST(MaskBits, AreReadFromRowsLongerThanAWord) {
+  for (const Layout layout : kAllLayouts) {
+    Problem x;
+    x.layout = layout;
+    x.shape = layout == Layout::channels_last_3d ? std::vector<std::int64_t>{2, 67, 3, 5, 9}
+                                                 : std::vector<std::int64_t>{2, 65, 13, 130};
+    const auto n = static_cast<std::size_t>(element_count(x.shape));
+    const auto values = some_values(n, 5);
+    const MaskBits bits = drop_bits_of_output(x.op, Output(values, x).view);
+    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(bits[i], values[i] == 0) << to_string(layout) << " " << i;
+  }
+}
+
+TEST(HasMemoryOrder, WhereAddressesFollowAnotherOrderThanIndices) {
+  const auto has = [](Layout layout, std::vector<std::int64_t> shape, Op op = Op::dropout,
+                      DType dtype = DType::f32) {
+    Problem x;
+    x.op = op;
+    x.dtype = dtype;
+    x.layout = layout;
+    x.shape = std::move(shape);
+    return has_memory_order(x);
+  };
+  EXPECT_TRUE(has(Layout::channels_last, {2, 3, 4, 5}));
+  EXPECT_TRUE(has(Layout::channels_last_3d, {2, 3, 4, 5, 6}));
+  EXPECT_TRUE(has(Layout::transposed, {4, 5}));
+  EXPECT_TRUE(has(Layout::channels_last, {1, 3, 1, 5}));
+  EXPECT_FALSE(has(Layout::channels_last, {2, 1, 4, 5}));  // one channel
+  EXPECT_FALSE(has(Layout::channels_last, {2, 3, 1, 1}));  // one pixel
+  EXPECT_FALSE(has(Layout::channels_last, {2, 3, 0, 5}));
+  EXPECT_FALSE(has(Layout::transposed, {4, 1}));
+  for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::shifted, Layout::expanded})
+    EXPECT_FALSE(has(layout, {2, 3, 4, 5})) << to_string(layout);
+  EXPECT_FALSE(has(Layout::channels_last, {2, 3, 4, 5}, Op::dropout2d));
+  EXPECT_TRUE(has(Layout::channels_last, {2, 3, 4, 5}, Op::alpha_dropout));
+  EXPECT_FALSE(has(Layout::channels_last, {2, 3, 4, 5}, Op::dropout, DType::i32));
 }
 
 TEST(MaskBits, CountBothZerosAsDropped) {

@@ -11,7 +11,7 @@ namespace dropcheck {
 
 inline constexpr std::string_view kSchemaName = "dropcheck.results";
 inline constexpr int kSchemaMajor = 1;
-inline constexpr int kSchemaMinor = 0;
+inline constexpr int kSchemaMinor = 1;
 
 struct BackendRecord {
   std::string spec;           // as given on the command line
@@ -40,10 +40,12 @@ struct RunHeader {
   std::vector<CheckRecord> checks;
 };
 
+/// One look at data. A suspicious statistic is computed again from the same seeds, then from fresh ones.
 struct StageRecord {
   unsigned stage = 1;
   std::uint64_t mask_entries = 0;
-  std::string outcome;  // verdict of that stage
+  std::string outcome;                // a verdict, "suspicious", "reproduced" or "not reproduced"
+  std::vector<Statistic> statistics;  // of stages after the first: those that were suspicious
 };
 
 struct ResultRecord {
@@ -54,12 +56,30 @@ struct ResultRecord {
   std::string protocol;
   Verdict verdict = Verdict::error;
   std::uint64_t comparisons = 0;
-  std::vector<Statistic> statistics;
+  std::vector<Statistic> statistics;  // of the first stage
   std::vector<StageRecord> stages;
+  std::optional<MinimumDetectableEffect> detectable;  // of the whole test, all stages counted
+  std::optional<double> required_effect;  // what the profile wants to be detectable, in the same unit
+  std::optional<double> effective_p;      // that the backend declared and the statistics tested
   std::string message;
   std::string repro;    // for every verdict but pass
   std::string missing;  // capability, for unsupported
   std::string reason;   // of an expected failure
+};
+
+/// A hypothesis that Holm's procedure rejects once the backend has failed. It tells a reader where to look
+/// and decides nothing.
+struct Rejection {
+  std::string check;
+  std::string problem;
+  std::string statistic;
+  double log10_p = 0;
+  double share = 0;  // of the false-alarm budget
+};
+struct RejectionList {
+  std::string backend;
+  std::uint64_t hypotheses = 0;  // that were tested
+  std::vector<Rejection> rejected;
 };
 
 struct Footer {
@@ -75,6 +95,7 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 struct RunRecord {
   RunHeader header;
   std::vector<ResultRecord> results;
+  std::vector<RejectionList> rejections;  // of backends that failed
   Environment environment;
   Footer footer;
 };

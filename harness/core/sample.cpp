@@ -7,4 +7,12 @@ bool draws_mask(const Problem& problem) {
          element_count(problem.shape) > 0;
 }
 
+bool has_memory_order(const Problem& problem) {
+  if (drops_channels(problem.op) || !is_float(problem.dtype) || element_count(problem.shape) == 0)
+    return false;
+  const TensorView logical{nullptr, problem.dtype, problem.shape, geometry_of(problem, true).strides};
+  const TensorView memory = in_memory_order(logical);
+  return memory.strides != logical.strides;
+}
+
 }  // namespace dropcheck

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/core/backend.hpp"
+#include "harness/core/chunk.hpp"
 #include "harness/core/mask_bits.hpp"
 
 namespace dropcheck {
@@ -32,6 +33,8 @@ enum class Input : std::uint8_t {
 struct Step {
   Problem problem;                    // may carry a p that no valid problem has
   std::optional<unsigned> seed_slot;  // reseed with the block's seed of this number; absent: continue
+  std::uint64_t seed_flip = 0;        // bits of that seed to flip (those past the backend's are ignored),
+  std::uint64_t seed_add = 0;         // then a number to add, modulo what the backend's seeds hold
   Input input = Input::ones;
   std::optional<Input> upstream;  // also ask for the gradient, with this as dy
   bool want_mask = false;         // where the backend can return one
@@ -52,7 +55,17 @@ struct SampleInfo {
   std::uint64_t elements() const {
     return blocks * calls * static_cast<std::uint64_t>(element_count(problem.shape));
   }
+  /// Chunks of all blocks.
+  ChunkCounts chunks() const {
+    const std::uint64_t entries = calls * static_cast<std::uint64_t>(mask_count(problem));
+    const std::uint64_t tail = entries % kChunkBits;
+    return {blocks * (entries / kChunkBits), tail == 0 ? 0 : blocks, tail};
+  }
 };
+
+/// Whether the memory order of a problem's mask entries differs from the logical one, so that streaming
+/// samples show both. Operators that drop channels have the logical order only.
+bool has_memory_order(const Problem& problem);
 
 /// Whether a call draws a mask that its output shows: training, floating dtype, 0 < p < 1, some elements.
 bool draws_mask(const Problem& problem);
@@ -60,13 +73,13 @@ bool draws_mask(const Problem& problem);
 /// How a sample talks to a backend.
 struct Protocol {
   std::string id;
-  std::string summary;          // one sentence for `plan` and `list`
-  std::uint32_t default_calls;  // where neither profile nor problem says
+  std::string summary;              // one sentence for `plan` and `list`
+  std::uint32_t default_calls = 1;  // of a block, where neither profile nor problem says
   std::function<std::vector<Step>(const SampleInfo&, std::uint64_t block)> steps;
-  std::vector<Feature> needs;
-  /// Splitting work shows on large tensors only: not among the profiles' "exact" protocols, nor tried on
-  /// random problems.
-  bool needs_large_tensors = false;
+  std::vector<Feature> needs{};
+  bool takes_calls = false;  // a problem may ask for another number of calls
+  /// Planned only where a profile names it: not among the "exact" protocols, nor tried on random problems.
+  bool named_only = false;
   bool handles_empty = false;  // says something about problems without elements
   bool streaming = false;      // large: records are seen one at a time and inputs are not kept for comparison
 };
@@ -93,7 +106,9 @@ struct StepRecord {
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void observe(const StepRecord& record) = 0;
+  virtual void observe(const StepRecord&) {}
+  /// Streaming samples only: the chunks of a block in order, the two orders of one stretch in turn.
+  virtual void observe_chunk(const Chunk&) {}
   /// Adds what `later`, an observer of the same type on later blocks, has seen.
   virtual void merge(const Observer& later) = 0;
 };

@@ -27,7 +27,8 @@ struct MinimumDetectableEffect {
 struct Statistic {
   std::string id;        // of the catalogue, e.g. "S1"
   unsigned version = 1;  // raised when integers, null law or engine change
-  std::string name;      // what it measures, e.g. "drop rate" or "lanes mod 32"
+  std::string name;      // what it measures, e.g. "drop rate" or "lanes mod 32"; unique in its check
+  std::optional<std::uint64_t> cell;  // where it is the worst of many cells: which one
   std::vector<std::pair<std::string, std::vector<Int128>>> counts;  // the sufficient integers
   std::vector<std::pair<std::string, double>>
       null_parameters;   // from these and the counts anyone recomputes the p-value

@@ -51,6 +51,21 @@ bool TensorView::is_contiguous() const {
   return true;
 }
 
+TensorView in_memory_order(const TensorView& tensor) {
+  std::vector<std::size_t> wide;  // dimensions whose stride matters
+  for (std::size_t d = 0; d < tensor.shape.size(); ++d)
+    if (tensor.shape[d] != 1) wide.push_back(d);
+  std::vector<std::size_t> sorted = wide;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](std::size_t a, std::size_t b) { return tensor.strides[a] > tensor.strides[b]; });
+  TensorView view = tensor;
+  for (std::size_t i = 0; i < wide.size(); ++i) {
+    view.shape[wide[i]] = tensor.shape[sorted[i]];
+    view.strides[wide[i]] = tensor.strides[sorted[i]];
+  }
+  return view;
+}
+
 void gather(const TensorView& tensor, std::byte* out) {
   const std::size_t size = tensor.element_size();
   if (tensor.is_contiguous()) {

@@ -31,6 +31,10 @@ struct TensorView {
   bool is_contiguous() const;
 };
 
+/// The same elements with the dimensions in order of their strides, the largest first: row-major order of the
+/// result is the order of addresses. Dimensions of one element stay where they are.
+TensorView in_memory_order(const TensorView& tensor);
+
 /// Copies the elements in logical (row-major) order into `out`, which holds count() * element_size() bytes.
 void gather(const TensorView& tensor, std::byte* out);
 /// Writes elements given in logical order to where the view has them.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <map>
+#include <tuple>
 
 #include "harness/core/descriptor.hpp"
 #include "harness/core/hash.hpp"
@@ -92,7 +94,11 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
   const SeedSemantics semantics = backend_.capabilities().seed_semantics;
   const std::vector<Step> steps = protocol.steps(sample, block);
   std::uint64_t current = seeds.empty() ? 0 : seeds[0];
-  unsigned since_reseed = 0;
+  // Where no stream can be continued, every call that would continue one has a seed of its own.
+  unsigned next_slot = 0, since_reseed = 0;
+  for (const Step& s : steps) next_slot = std::max(next_slot, s.seed_slot.value_or(0) + 1);
+  std::tuple<unsigned, std::uint64_t, std::uint64_t> reseed{};  // slot, flip and addition
+  std::map<std::pair<decltype(reseed), unsigned>, unsigned> continuations;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (stop.load(std::memory_order_relaxed)) return Trouble{Verdict::error, "the run was stopped"};
     const Step& s = steps[i];
@@ -102,14 +108,23 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
     record.step = &s;
     if (semantics == SeedSemantics::stateful || semantics == SeedSemantics::per_call) {
       if (s.seed_slot) {
-        DROPCHECK_CHECK(*s.seed_slot < seeds.size());
-        current = seeds[*s.seed_slot];
+        reseed = {*s.seed_slot, s.seed_flip, s.seed_add};
         since_reseed = 0;
+        DROPCHECK_CHECK(*s.seed_slot < seeds.size());
+        const unsigned bits = backend_.capabilities().seed_bits;
+        const std::uint64_t keep = bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
+        current = s.seed_flip == 0 && s.seed_add == 0  // a seed that a problem fixes is asked for as it is
+                      ? seeds[*s.seed_slot]
+                      : ((seeds[*s.seed_slot] ^ s.seed_flip) + s.seed_add) & keep;
         record.seed = current;
       } else if (semantics ==
                  SeedSemantics::per_call) {  // no stream to continue: each call gets a seed of its own
-        record.seed = keyed_hash(current, fmt::format("call {}", ++since_reseed)) >>
-                      (64 - backend_.capabilities().seed_bits);
+        // The same reseed and the same number of calls since name the same seed again.
+        const auto [at, is_new] = continuations.try_emplace({reseed, ++since_reseed}, next_slot);
+        if (is_new) ++next_slot;
+        const unsigned own_slot = at->second;
+        DROPCHECK_CHECK(own_slot < seeds.size());
+        record.seed = seeds[own_slot];
       }
     }
     if (auto trouble = step(protocol, s, record, sink)) return trouble;

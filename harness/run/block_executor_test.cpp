@@ -61,7 +61,7 @@ struct Fixture : ::testing::Test {
   std::vector<Step> steps;
   bool streaming = false;
   std::atomic<bool> stop{false};
-  std::vector<std::uint64_t> seeds = {10, 20};
+  std::vector<std::uint64_t> seeds = {10, 20, 30, 40, 50, 60};  // those after 20 for continuations
   std::function<void(const StepRecord&)> look = [](const StepRecord&) {};
   std::size_t records = 0;
 
@@ -148,10 +148,12 @@ TEST_F(BlockExecutorTest, GivesEveryCallASeedWhereSeedsArePerCall) {
   EXPECT_EQ((std::set{*given[0], *given[1], *given[2], *given[3], *given[4]}).size(), 5u);
 }
 
-TEST_F(BlockExecutorTest, CutsDerivedSeedsToTheBitsThatTheBackendTakes) {
-  steps = reseeds_and_continuations();
-  backend.claims.seed_bits = 16;
-  for (const auto& seed : seeds_given(SeedSemantics::per_call)) EXPECT_LT(*seed, 0x10000u);
+TEST_F(BlockExecutorTest, FlipsAndAddsWithinTheBitsThatTheBackendTakes) {
+  steps = {step_of(problem_of(), 0), step_of(problem_of(), 0), step_of(problem_of(), 1)};
+  backend.claims.seed_bits = 4;
+  steps[0].seed_flip = 0x13;  // 10 ^ 0x13 = 0x19, of which 9 is kept
+  steps[1].seed_add = 8;      // 10 + 8 = 18, of which 2
+  EXPECT_EQ(seeds_given(SeedSemantics::stateful), (Seeds{9, 2, 20}));
 }
 
 TEST_F(BlockExecutorTest, GivesNoSeedWhereNoneIsTaken) {

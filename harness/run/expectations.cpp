@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fnmatch.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -44,12 +45,19 @@ Expected<Expectations> Expectations::parse(std::string_view text, const std::str
   return expectations;
 }
 
+bool Expectations::Line::means(const ResultRecord& result) const {
+  return fnmatch(backend.c_str(), result.backend.c_str(), 0) == 0 &&
+         fnmatch(check.c_str(), result.check.c_str(), 0) == 0 &&
+         fnmatch(problem.c_str(), result.problem.c_str(), 0) == 0;
+}
+
+bool Expectations::lists(const ResultRecord& result) const {
+  return std::any_of(lines_.begin(), lines_.end(), [&](const Line& line) { return line.means(result); });
+}
+
 void Expectations::apply(ResultRecord& result) {
   for (Line& line : lines_) {
-    if (fnmatch(line.backend.c_str(), result.backend.c_str(), 0) != 0 ||
-        fnmatch(line.check.c_str(), result.check.c_str(), 0) != 0 ||
-        fnmatch(line.problem.c_str(), result.problem.c_str(), 0) != 0)
-      continue;
+    if (!line.means(result)) continue;
     line.matched = true;
     if (result.verdict == Verdict::fail) {
       result.verdict = Verdict::expected_fail;

@@ -19,6 +19,8 @@ class Expectations {
 
   /// Changes verdict, reason and message of a listed result.
   void apply(ResultRecord& result);
+  /// Whether a failure of this result is listed.
+  bool lists(const ResultRecord& result) const;
   /// A note for each line that no result so far was meant by.
   std::vector<std::string> unmatched() const;
 
@@ -27,6 +29,8 @@ class Expectations {
     std::size_t number;
     std::string backend, check, problem, reason;
     bool matched = false;
+
+    bool means(const ResultRecord& result) const;
   };
   std::string path_;
   std::vector<Line> lines_;

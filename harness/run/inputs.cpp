@@ -11,7 +11,7 @@
 namespace dropcheck {
 namespace {
 
-constexpr std::int64_t kLargest = 127;
+constexpr std::size_t kLargest = 127;
 constexpr std::uint64_t kInputKey = 0x64726f70;
 
 bool is_integer_kind(Input kind) { return kind != Input::random_reals && kind != Input::with_zeros; }
@@ -33,12 +33,17 @@ std::vector<std::int8_t> integers_of(Input kind, std::size_t n) {
       for (std::size_t i = 0; i < n; ++i) values[i] = i % 2 == 0 ? 64 : -64;
       break;
     case Input::ramp:
-      for (std::size_t i = 0; i < n; ++i)
-        values[i] = static_cast<std::int8_t>(1 + static_cast<std::int64_t>(i) * (kLargest - 1) /
-                                                     static_cast<std::int64_t>(n));
+      // 1 + i (kLargest - 1) / n rounded down, by its remainder: divisions would take the longest of all.
+      for (std::size_t i = 0, remainder = 0, value = 1; i < n; ++i, remainder += kLargest - 1) {
+        while (remainder >= n) {
+          remainder -= n;
+          ++value;
+        }
+        values[i] = static_cast<std::int8_t>(value);
+      }
       break;
     case Input::spikes:
-      for (std::size_t i = 0; i < n; i += 1021) values[i] = kLargest;
+      for (std::size_t i = 0; i < n; i += 1021) values[i] = static_cast<std::int8_t>(kLargest);
       break;
     default: break;
   }
@@ -70,6 +75,18 @@ double smallest_subnormal(DType dtype) {
   }
 }
 
+/// Sets the elements, of the size of Word, to the integers. Few values, many elements: each value is
+/// converted once.
+template <typename Word>
+void convert(InputData& data, DType dtype) {
+  std::array<Word, 256> converted{};
+  for (int v = -128; v < 128; ++v)
+    store_element(v, reinterpret_cast<std::byte*>(&converted[static_cast<std::size_t>(v + 128)]), dtype);
+  for (std::size_t i = 0; i < data.integers.size(); ++i)
+    std::memcpy(data.elements.data() + i * sizeof(Word),
+                &converted[static_cast<std::size_t>(data.integers[i] + 128)], sizeof(Word));
+}
+
 }  // namespace
 
 InputData make_input(Input kind, const Problem& problem) {
@@ -94,13 +111,11 @@ InputData make_input(Input kind, const Problem& problem) {
     data.integers = integers_of(kind, n);
     if (is_alpha(problem.op))
       for (auto& v : data.integers) v = static_cast<std::int8_t>(v < 0 ? -v : v);
-    // Few values, many elements: each value is converted once.
-    std::array<std::array<std::byte, sizeof(double)>, 256> converted{};
-    for (int v = -128; v < 128; ++v)
-      store_element(v, converted[static_cast<std::size_t>(v + 128)].data(), problem.dtype);
-    for (std::size_t i = 0; i < n; ++i)
-      std::memcpy(data.elements.data() + i * size,
-                  converted[static_cast<std::size_t>(data.integers[i] + 128)].data(), size);
+    switch (size) {
+      case 2: convert<std::uint16_t>(data, problem.dtype); break;
+      case 4: convert<std::uint32_t>(data, problem.dtype); break;
+      default: convert<std::uint64_t>(data, problem.dtype); break;
+    }
     return data;
   }
   boost::random::mt19937_64 engine(kInputKey + static_cast<std::uint64_t>(kind));

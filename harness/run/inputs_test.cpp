@@ -78,6 +78,14 @@ TEST(Inputs, HaveTheShapeThatTheirNamePromises) {
   EXPECT_EQ(std::count(spikes.begin(), spikes.end(), 1), 4091);
 }
 
+TEST(Inputs, OfARampRiseEvenly) {
+  for (const std::int64_t n : {1, 2, 60, 125, 126, 127, 1000, 4099}) {
+    const InputData data = make_input(Input::ramp, shaped({n}));
+    for (std::int64_t i = 0; i < n; ++i)
+      ASSERT_EQ(data.integers[static_cast<std::size_t>(i)], 1 + i * 126 / n) << i << " of " << n;
+  }
+}
+
 TEST(Inputs, OfRealsHaveBothSignsAndModestMagnitudes) {
   for (const DType dtype : kFloatDTypes) {
     const InputData data = make_input(Input::random_reals, shaped({3000}, dtype));

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "harness/core/descriptor.hpp"
 #include "harness/core/hash.hpp"
+#include "harness/stats/escalation.hpp"
 
 namespace dropcheck {
 namespace {
@@ -58,7 +60,7 @@ std::vector<PlannedCell> cells_of(const Registry& registry, const Protocol& prot
 }
 
 std::uint32_t calls_of(const Protocol& protocol, const Problem& problem) {
-  return problem.calls.value_or(protocol.default_calls);
+  return protocol.takes_calls ? problem.calls.value_or(protocol.default_calls) : protocol.default_calls;
 }
 
 /// Samples of a profile's text, in its order.
@@ -86,7 +88,7 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
     std::vector<const Protocol*> protocols;
     for (const Protocol& protocol : registry.protocols())
       if (protocol.id == words[0] ||
-          (words[0] == "exact" && !protocol.streaming && !protocol.needs_large_tensors))
+          (words[0] == "exact" && !protocol.streaming && !protocol.named_only))
         protocols.push_back(&protocol);
     if (protocols.empty())
       return usage(fmt::format("profile line {}: protocol '{}' is not known", line_number, words[0]));
@@ -127,6 +129,45 @@ std::vector<PlannedSample> case_samples(const Registry& registry, const Problem&
     if (!sample.cells.empty()) samples.push_back(std::move(sample));
   }
   return samples;
+}
+
+/// All that the detectable effect of a cell depends on: dtype and layout matter no more than by the orders
+/// in which entries are read.
+std::string effect_key(const PlannedSample& sample, const PlannedCell& cell) {
+  Problem problem = sample.info.problem;
+  problem.dtype = DType::f32;
+  problem.layout = Layout::contiguous;
+  problem.seed.reset();
+  return fmt::format("{} {} {} {} {} {}", cell.check->info().id, print_descriptor(problem),
+                     sample.info.blocks, sample.info.calls, cell.hypotheses, cell.alpha);
+}
+
+bool is_full(const Problem& problem) {
+  return problem.op == Op::dropout && problem.dtype == DType::f32 && problem.layout == Layout::contiguous;
+}
+
+/// What the profile wants to be detectable; absent where it asks for nothing. A case outside the profile is
+/// held to what the profile asks of its smaller cells.
+std::optional<double> required_effect(const Plan& plan, const PlannedSample& sample, const Check& check) {
+  for (const RequiredEffect& required : check.info().required)
+    if (required.profile == plan.requested_profile) {
+      const bool full = plan.profile != "case" && is_full(sample.info.problem);
+      const double effect = full ? required.full : required.other;
+      if (effect > 0) return effect * check.effect_scale(sample.info);
+    }
+  return std::nullopt;
+}
+
+void state_effects(const Plan& plan, std::vector<PlannedSample>& samples) {
+  std::map<std::string, std::optional<MinimumDetectableEffect>> known;
+  for (PlannedSample& sample : samples)
+    for (PlannedCell& cell : sample.cells) {
+      if (cell.alpha <= 0) continue;
+      const auto [at, is_new] = known.try_emplace(effect_key(sample, cell));
+      if (is_new) at->second = planned_effect(*cell.check, sample.info, cell.alpha);
+      cell.detectable = at->second;
+      cell.required = required_effect(plan, sample, *cell.check);
+    }
 }
 
 /// alpha * weight / (all hypotheses that the check tests in these samples), for each hypothesis.
@@ -198,7 +239,9 @@ std::uint64_t Plan::elements() const {
 
 std::size_t Plan::cells() const {
   std::size_t total = 0;
-  for (const PlannedSample& sample : samples) total += sample.cells.size();
+  for (const PlannedSample& sample : samples)
+    total += static_cast<std::size_t>(std::count_if(sample.cells.begin(), sample.cells.end(),
+                                                    [](const PlannedCell& cell) { return !cell.hidden; }));
   return total;
 }
 
@@ -239,19 +282,44 @@ Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options) {
   if (!options.suites.empty()) plan.filters += fmt::format(" suite={}", fmt::join(options.suites, ","));
   if (!options.check_glob.empty()) plan.filters += fmt::format(" check={}", options.check_glob);
   if (!plan.filters.empty()) plan.filters.erase(0, 1);
-  for (PlannedSample& sample : *samples)
-    std::erase_if(sample.cells, [&](const PlannedCell& cell) { return !matches(options, *cell.check); });
+  for (PlannedSample& sample : *samples) {
+    for (PlannedCell& cell : sample.cells) cell.hidden = !matches(options, *cell.check);
+    const bool statistical = std::any_of(sample.cells.begin(), sample.cells.end(),
+                                         [](const PlannedCell& c) { return !c.hidden && c.alpha > 0; });
+    std::erase_if(sample.cells, [&](const PlannedCell& cell) {
+      return cell.hidden && !(statistical && cell.check->info().estimates_rate);
+    });
+  }
   std::erase_if(*samples, [](const PlannedSample& sample) { return sample.cells.empty(); });
+  state_effects(plan, *samples);
   std::erase_if(plan.left_out, [&](const LeftOut& l) { return !matches(options, *registry.check(l.check)); });
   plan.samples = std::move(*samples);
   plan.hash = text_fingerprint(text_of(plan));
   return plan;
 }
 
-unsigned seed_slots(const Protocol& protocol, const SampleInfo& sample) {
-  unsigned slots = 1;
-  for (const Step& step : protocol.steps(sample, 0)) slots = std::max(slots, step.seed_slot.value_or(0) + 1);
-  return slots;
+std::optional<MinimumDetectableEffect> planned_effect(const Check& check, const SampleInfo& sample,
+                                                      double share) {
+  auto effect = check.detectable(sample, share, kBeta);
+  if (!effect) return std::nullopt;
+  effect->value = stats::escalated_min_effect(
+      stats::stage_levels(share), kBeta, [&](unsigned size_factor, double alpha, double beta) {
+        SampleInfo larger = sample;
+        larger.blocks *= size_factor;
+        const auto found = check.detectable(larger, alpha, beta);
+        return found ? found->value : std::numeric_limits<double>::infinity();
+      });
+  effect->power = kPower;
+  return effect;
+}
+
+unsigned seed_slots(const Protocol& protocol, const SampleInfo& sample, SeedSemantics semantics) {
+  unsigned slots = 1, unseeded = 0;
+  for (const Step& step : protocol.steps(sample, 0)) {
+    slots = std::max(slots, step.seed_slot.value_or(0) + 1);
+    unseeded += step.seed_slot ? 0u : 1u;
+  }
+  return slots + (semantics == SeedSemantics::per_call ? unseeded : 0);
 }
 
 }  // namespace dropcheck

@@ -17,8 +17,13 @@ inline constexpr std::string_view kRandomProblems =
 
 struct PlannedCell {
   const Check* check = nullptr;
-  double alpha = 0;  // of each of its hypotheses; 0 for exact checks
+  double alpha = 0;  // of each of its hypotheses, over all stages; 0 for exact checks
   unsigned hypotheses = 0;
+  std::optional<MinimumDetectableEffect> detectable = std::nullopt;  // over all stages
+  std::optional<double> required = std::nullopt;                     // effect that must be detectable
+  bool hidden = false;  // filtered out; judged all the same, because it tells others the rate
+
+  bool underpowered() const { return detectable && required && !(detectable->value <= *required); }
 };
 
 /// One sample with the checks that read it; or, where `protocol` is null, one property check.
@@ -66,7 +71,14 @@ struct PlanOptions {
 /// usage errors.
 Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options);
 
-/// Number of block seeds that the steps of a protocol name.
-unsigned seed_slots(const Protocol& protocol, const SampleInfo& sample);
+/// The effect that a check of this share catches on a sample with probability kPower, all stages counted.
+/// Absent where the check states none.
+std::optional<MinimumDetectableEffect> planned_effect(const Check& check, const SampleInfo& sample,
+                                                      double share);
+
+/// Number of block seeds that the steps of a protocol name; and where no stream can be continued, one more
+/// for every step that would continue it.
+unsigned seed_slots(const Protocol& protocol, const SampleInfo& sample,
+                    SeedSemantics semantics = SeedSemantics::stateful);
 
 }  // namespace dropcheck

@@ -59,7 +59,7 @@ Shares shares_of(const Plan& plan) {
 }
 
 class PlanOfProfile : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Profiles, PlanOfProfile, ::testing::Values("smoke", "quick", "standard"),
+INSTANTIATE_TEST_SUITE_P(Profiles, PlanOfProfile, ::testing::Values("smoke", "quick", "standard", "deep"),
                          [](const auto& profile) { return std::string(profile.param); });
 
 TEST_P(PlanOfProfile, SpendsNoMoreThanItsBudget) {
@@ -85,15 +85,20 @@ TEST_P(PlanOfProfile, CarriesEveryCheckOfTheCatalogue) {
   std::set<std::string> planned_checks;
   for (const auto& [key, share] : shares_of(planned(of_profile(GetParam()))))
     planned_checks.insert(std::get<0>(key));
-  for (const auto& check : registry().checks())
-    EXPECT_TRUE(planned_checks.contains(check->info().id)) << check->info().id;
+  for (const auto& check : registry().checks()) {
+    if (std::string_view(GetParam()) == "deep" ||
+        check->info().protocols != std::vector<std::string>{"deep_mask"}) {
+      EXPECT_TRUE(planned_checks.contains(check->info().id)) << check->info().id;
+    }
+  }
 }
 
 TEST_P(PlanOfProfile, StaysWithinItsElements) {
-  const std::map<std::string, double> limits = {{"smoke", 1e7}, {"quick", 1.5e9}, {"standard", 4e9}};
+  const std::map<std::string, double> limits = {
+      {"smoke", 1e7}, {"quick", 1.5e9}, {"standard", 4e9}, {"deep", 1e12}};
   const Plan plan = planned(of_profile(GetParam()));
   EXPECT_LE(static_cast<double>(plan.elements()), limits.at(GetParam()));
-  EXPECT_GT(plan.elements(), 0u);
+  EXPECT_GT(static_cast<double>(plan.elements()), std::string_view(GetParam()) == "deep" ? 1e11 : 0.0);
 }
 
 TEST_P(PlanOfProfile, TriesOtherProbabilitiesThanAHalfAndAQuarterEverywhere) {
@@ -167,13 +172,16 @@ TEST(Plan, LeavesOutStatisticsOfSamplesThatAreTooSmall) {
 TEST(Plan, FiltersSelectWhatTheyName) {
   PlanOptions options = of_profile("smoke");
   options.suites = {"mask_rate", "seed_determinism"};
-  options.check_glob = "*rate.l*";
+  options.check_glob = "*rate.lanes";
   const Plan plan = planned(options);
-  EXPECT_EQ(plan.filters, "suite=mask_rate,seed_determinism check=*rate.l*");
+  EXPECT_EQ(plan.filters, "suite=mask_rate,seed_determinism check=*rate.lanes");
   ASSERT_FALSE(plan.samples.empty());
   for (const PlannedSample& sample : plan.samples) {
-    ASSERT_EQ(sample.cells.size(), 1u);
-    EXPECT_EQ(sample.cells[0].check->info().id, "mask_rate.lanes");
+    ASSERT_EQ(sample.cells.size(), 2u);
+    EXPECT_EQ(sample.cells[0].check->info().id, "mask_rate.drop_rate");
+    EXPECT_TRUE(sample.cells[0].hidden) << "it tells the others the rate and is not reported";
+    EXPECT_EQ(sample.cells[1].check->info().id, "mask_rate.lanes");
+    EXPECT_FALSE(sample.cells[1].hidden);
   }
   EXPECT_EQ(plan.cells(), plan.samples.size());
   for (const LeftOut& left : plan.left_out) EXPECT_EQ(left.check, "mask_rate.lanes");
@@ -181,10 +189,10 @@ TEST(Plan, FiltersSelectWhatTheyName) {
 
 TEST(Plan, KeepsTheSampleOfACaseThatTheProfileHolds) {
   PlanOptions options = of_profile("smoke");
-  options.only_case = problem_of("op=dropout,p=0.5,shape=64x128x128,calls=1");
+  options.only_case = problem_of("op=dropout,p=0.5,shape=64x128x64,calls=2");
   const Plan plan = planned(options);
   EXPECT_EQ(plan.profile, "smoke");
-  EXPECT_EQ(plan.filters, "case=op=dropout,p=0.5,shape=64x128x128,calls=1");
+  EXPECT_EQ(plan.filters, "case=op=dropout,p=0.5,shape=64x128x64,calls=2");
   ASSERT_EQ(plan.samples.size(), 1u);
   EXPECT_EQ(plan.samples[0].info.protocol, "mask");
   EXPECT_EQ(plan.samples[0].info.blocks, 1u);

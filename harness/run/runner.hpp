@@ -1,6 +1,6 @@
 #pragma once
-// Judges one backend by a plan: blocks run on as many lanes (threads, each with its own backend instance) as
-// asked for, results come out in plan order and do not depend on the number of lanes.
+// Judges one backend by a plan. Results come out in plan order and do not depend on the number of lanes.
+// Suspicious statistics are tested again on fresh samples when the whole plan has been looked at once.
 
 #include <atomic>
 #include <functional>
@@ -16,6 +16,8 @@ struct RunnerOptions {
   unsigned lanes = 1;
   BackendOptions backend;
   bool fail_fast = false;
+  /// Pursue what is suspicious also when something else has failed: each check as if it ran alone.
+  bool pursue_always = false;
 };
 
 /// Called from several threads, one at a time.
@@ -23,8 +25,10 @@ struct RunnerEvents {
   /// In plan order. Returns the verdict that counts, which expectations may have changed.
   std::function<Verdict(ResultRecord)> on_result;
   /// Work done so far, in elements asked of the backend (small steps count a fixed overhead), out of the
-  /// total.
+  /// total. Later stages raise the total.
   std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+  /// Whether this failure is a known one; absent: none is.
+  std::function<bool(const ResultRecord&)> is_expected;
 };
 
 /// Runs the whole plan against the backend that `spec` names. Returns false when it was stopped (by `stop` or

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "harness/core/descriptor.hpp"
+#include "harness/stats/escalation.hpp"
 #include "harness/testing/scripted_backend.hpp"
 #include "reference/reference_backend.hpp"
 #include "suites/register.hpp"
@@ -262,6 +263,7 @@ Protocol plain_protocol(std::vector<Feature> needs = {}) {
   Protocol p;
   p.id = "plain";
   p.default_calls = 1;
+  p.takes_calls = true;
   p.needs = std::move(needs);
   p.streaming = true;
   p.steps = [](const SampleInfo& sample, std::uint64_t) {
@@ -346,7 +348,7 @@ TEST(Runner, TellsAJudgeItsSampleAndShare) {
   info.weight = 0.25;
   info.protocols = {"plain"};
   own.check(std::make_unique<OwnCheck>(info)).judged = [](const Tally& tally, const JudgeContext& context) {
-    EXPECT_EQ(context.alpha, kDefaultAlpha * 0.25);
+    EXPECT_EQ(context.alpha, stats::stage_levels(kDefaultAlpha * 0.25).stage1_fail);
     EXPECT_EQ(context.sample.blocks, 4u);
     EXPECT_EQ(context.capabilities->name, "reference");
     EXPECT_NE(context.pit_key, 0u);

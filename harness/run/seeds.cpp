@@ -27,7 +27,7 @@ std::vector<std::vector<std::uint64_t>> sample_seeds(std::uint64_t master_seed, 
   std::vector<std::vector<std::uint64_t>> seeds(sample.blocks, std::vector<std::uint64_t>(slots, 0));
   for (std::uint64_t block = 0; block < sample.blocks; ++block) {
     for (unsigned slot = 0; slot < slots; ++slot) {
-      std::uint64_t seed = block == 0 && slot == 0 && sample.problem.seed
+      std::uint64_t seed = stage == 1 && block == 0 && slot == 0 && sample.problem.seed
                                ? *sample.problem.seed & keep
                                : keyed_hash(master_seed, fmt::format("{}|{}|{}", base, block, slot)) & keep;
       if (used.size() <= keep)  // otherwise seeds must repeat
@@ -35,7 +35,7 @@ std::vector<std::vector<std::uint64_t>> sample_seeds(std::uint64_t master_seed, 
       seeds[block][slot] = seed;
     }
   }
-  if (sample.problem.seed && !seeds.empty() && slots > 0) seeds[0][0] = *sample.problem.seed;
+  if (stage == 1 && sample.problem.seed && !seeds.empty() && slots > 0) seeds[0][0] = *sample.problem.seed;
   return seeds;
 }
 

@@ -10,7 +10,8 @@
 namespace dropcheck {
 
 /// Seeds of one sample: `slots` for each block, all cut to seed_bits and distinct there (as far as
-/// 2^seed_bits allows). A seed that the problem fixes is the first slot of block 0. Result[block][slot].
+/// 2^seed_bits allows). A seed that the problem fixes is the first slot of block 0 in stage 1; later stages
+/// need fresh data. Result[block][slot].
 std::vector<std::vector<std::uint64_t>> sample_seeds(std::uint64_t master_seed, const SampleInfo& sample,
                                                      unsigned stage, unsigned slots, unsigned seed_bits);
 

@@ -58,6 +58,34 @@ TEST(WorstCell, RejectsNoMoreOftenThanItsLevel) {
   EXPECT_LE(rejected, 49);  // Bin(500, 0.05): mean 25, standard deviation 4.9; discreteness lowers the mean
 }
 
+TEST(WorstCell, TestsAChosenCellAloneAndWithoutCorrection) {
+  const std::vector<std::uint64_t> counts = {5, 30, 7};
+  const std::vector<std::uint64_t> trials(3, 50);
+  const WorstCell chosen = worst_cell(counts, trials, 0.1, 2);
+  EXPECT_EQ(chosen.index, 2u);
+  EXPECT_EQ(chosen.count, 7u);
+  EXPECT_EQ(chosen.cells, 1u);
+  EXPECT_EQ(chosen.tail.p_value, binomial_two_sided(50, 7, 0.1).p_value);
+  EXPECT_THROW(worst_cell(counts, trials, 0.1, 3), std::domain_error);
+}
+
+TEST(WorstCell, IsTheSmallestOfAllPValuesWhateverTheTrials) {
+  std::mt19937_64 generator(5);
+  for (int run = 0; run < 200; ++run) {
+    std::vector<std::uint64_t> counts, trials;
+    for (int j = 0; j < 20; ++j) {
+      trials.push_back(20 + generator() % 3);
+      counts.push_back(generator() % 12);
+    }
+    double smallest = 1;
+    for (std::size_t j = 0; j < counts.size(); ++j)
+      smallest = std::min(smallest, binomial_two_sided(trials[j], counts[j], 0.3).p_value);
+    const WorstCell worst = worst_cell(counts, trials, 0.3);
+    EXPECT_DOUBLE_EQ(worst.tail.p_value, std::min(1.0, 20 * smallest));
+    EXPECT_DOUBLE_EQ(binomial_two_sided(trials[worst.index], counts[worst.index], 0.3).p_value, smallest);
+  }
+}
+
 TEST(WorstCell, RefusesNoCells) { EXPECT_THROW(worst_cell({}, {}, 0.5), std::domain_error); }
 
 }  // namespace

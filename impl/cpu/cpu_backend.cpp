@@ -126,6 +126,7 @@ CpuBackend::CpuBackend() {
   capabilities_.in_place = true;
   capabilities_.threads = true;
   capabilities_.mask_output = true;
+  capabilities_.effective_rate = true;
 }
 
 Expected<Observation> CpuBackend::forward(const Call& call) {
@@ -165,6 +166,7 @@ Expected<Observation> CpuBackend::forward(const Call& call) {
   seen.produced_strides = y.strides;
   seen.produced_dtype = y.dtype;
   seen.aliases_input = call.in_place;
+  if (call.mode == Mode::train) seen.effective_p = effective_rate(call.p);
   if (call.save_for_backward) {
     seen.saved.id = ++last_token_;
     open_calls_.emplace(seen.saved.id, std::move(state));

@@ -23,6 +23,8 @@ std::uint32_t last_dropped_word(double p) {
   return static_cast<std::uint32_t>(static_cast<std::uint64_t>(std::ceil(p * 0x1p32)) - 1);
 }
 
+double effective_rate(double p) { return std::ldexp(std::ceil(std::ldexp(p, 32)), -32); }
+
 void MaskStream::draw(std::uint64_t first, std::size_t count, std::uint8_t* kept) const {
   alignas(64) std::uint32_t words[kBufferWords];
   while (count > 0) {

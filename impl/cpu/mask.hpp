@@ -10,6 +10,9 @@ namespace dropcheck::cpu {
 /// The largest word that drops, for 0 < p < 1: ceil(p * 2^32) - 1.
 std::uint32_t last_dropped_word(double p);
 
+/// Probability that an entry is dropped when p in [0, 1] is asked for: ceil(p * 2^32) / 2^32.
+double effective_rate(double p);
+
 /// One drawing call: enough to find any part of its mask again.
 struct MaskStream {
   std::uint64_t seed = 0;

@@ -7,6 +7,7 @@
 #include "harness/core/descriptor.hpp"
 #include "harness/core/element.hpp"
 #include "harness/run/block_executor.hpp"
+#include "harness/run/block_feed.hpp"
 #include "harness/run/plan.hpp"
 #include "harness/run/seeds.hpp"
 #include "harness/testing/scripted_backend.hpp"
@@ -152,30 +153,33 @@ Judgement judge(const std::string& check_id, const std::string& protocol_id, con
                         problem.calls.value_or(protocol->default_calls)};
   if (!check->applies(info).applies)
     throw std::logic_error(std::string(check_id).append(" does not apply to ").append(descriptor));
-  const auto seeds = sample_seeds(sampling.master_seed, info, 1, seed_slots(*protocol, info), 64);
+  const auto seeds = sample_seeds(sampling.master_seed, info, 1, seed_slots(*protocol, info, backend.capabilities().seed_semantics), 64);
   const std::atomic<bool> stop{false};
   BlockExecutor executor(backend);
-  std::unique_ptr<Observer> merged;
+  std::vector<std::unique_ptr<Observer>> merged;
   for (std::uint64_t block = 0; block < info.blocks; ++block) {
-    auto observer = check->observer(info);
+    std::vector<std::unique_ptr<Observer>> observer;
+    observer.push_back(check->observer(info));
+    BlockFeed feed(observer, protocol->streaming, backend.capabilities().effective_rate, block);
     const auto trouble = executor.run(
-        *protocol, info, block, seeds[block], [&](const StepRecord& record) { observer->observe(record); },
-        stop);
+        *protocol, info, block, seeds[block], [&](const StepRecord& record) { feed.observe(record); }, stop);
+    feed.finish();
     if (trouble) {
       Judgement judgement;
       judgement.verdict = trouble->verdict;
       judgement.message = std::string("trouble: ").append(trouble->message);
       return judgement;
     }
-    if (merged) merged->merge(*observer);
-    else merged = std::move(observer);
+    if (merged.empty()) merged = std::move(observer);
+    else merged[0]->merge(*observer[0]);
   }
   JudgeContext context;
   context.sample = info;
+  context.p = problem.p;
   context.alpha = check->is_exact() ? 0 : sampling.alpha;
   context.pit_key = pit_key(sampling.master_seed, info, check_id, 1);
   context.capabilities = &backend.capabilities();
-  return check->judge(*merged, context);
+  return check->judge(*merged[0], context);
 }
 
 }  // namespace dropcheck::suites::testing
