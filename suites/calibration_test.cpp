@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
     Checks, Calibration,
     ::testing::Values(Calibrated{"mask_rate.drop_rate", "mask", "op=dropout,p=0.1,shape=20000", 1},
                       Calibrated{"mask_rate.lanes", "mask", "op=dropout,p=0.3,shape=8192", 2},
-                      Calibrated{"mask_rate.worst_lane", "mask", "op=dropout,p=0.3,shape=8192", 2},
+                      Calibrated{"mask_rate.worst_lane", "mask", "op=dropout,p=0.3,shape=8192", 16},
                       Calibrated{"mask_rate.block_histogram", "mask", "op=dropout,p=0.3,shape=262144", 1},
                       Calibrated{"mask_rate.block_rates", "mask", "op=dropout,p=0.3,shape=131072", 1},
                       Calibrated{"mask_rate.position", "position", "op=dropout,p=0.3,shape=67", 128},

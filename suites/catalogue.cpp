@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "suites/required_effects.hpp"
+
 namespace dropcheck::suites {
 namespace {
 
@@ -526,6 +528,9 @@ CheckInfo info_of(const Row& row) {
   for (const std::string& id : row.statistics) info.weight += row.part * share_of(id);
   info.protocols = row.protocols;
   info.needs = row.needs;
+  Requirement requirement = requirement_of(row.id);
+  info.effect_scale = requirement.scale;
+  info.required = std::move(requirement.effects);
   return info;
 }
 

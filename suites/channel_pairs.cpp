@@ -50,7 +50,11 @@ class ChannelPairs final : public Check {
 
   Applicability applies(const SampleInfo& sample) const override {
     if (planned_channels(sample) < 2 || planned_entries(sample) == 0) return Applicability::no();
-    return needs_arrangement(sample);
+    if (!needs_arrangement(sample).applies) return needs_arrangement(sample);
+    const auto effect = detectable(sample, kPlannedLevel, kBeta);
+    if (!(effect->value < 1))
+      return Applicability::rule_fails("too few entries a channel to tell even equal channels from others");
+    return Applicability::yes();
   }
   unsigned hypotheses(const SampleInfo& sample) const override { return tests_sum(sample) ? 2 : 1; }
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,

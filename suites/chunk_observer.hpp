@@ -25,10 +25,6 @@ const Counts& counts_of(const Observer& seen) {
   return static_cast<const ChunkObserver<Counts>&>(seen).counts;
 }
 
-/// Level of one hypothesis that statistics without exact tails are planned for: they are left out where their
-/// engine cannot reach it.
-inline constexpr double kPlannedLevel = 1e-10;
-
 /// What a check says when the drop probability that it has to test turns out to be outside its validity.
 inline Judgement invalid(const char* rule) {
   Judgement judgement;

@@ -55,7 +55,6 @@ class Drift final : public Check {
     const MinimumDetectableEffect positions = position_effect(sample, alpha, beta);
     return walk.value > positions.value ? walk : positions;
   }
-  double effect_scale(const SampleInfo& sample) const override { return rate_scale(sample); }
   std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
     return std::make_unique<DriftObserver>(segments_of(sample));
   }

@@ -49,7 +49,6 @@ class DropRate final : public Check {
   DropRate() : Check(row()) {}
 
   Applicability applies(const SampleInfo&) const override { return Applicability::yes(); }
-  double effect_scale(const SampleInfo& sample) const override { return rate_scale(sample); }
 
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
                                                     double beta) const override {

@@ -32,8 +32,8 @@ Judgement judge_statistics(std::vector<Statistic> statistics, std::uint64_t comp
                        [](const Statistic& a, const Statistic& b) { return severity(a) < severity(b); });
   if (worst != statistics.end() && worst->rejects()) {
     judgement.verdict = Verdict::fail;
-    judgement.message = fmt::format("{} (p-value {}, below its level {:.2g})",
-                                    what_failed(*worst), p_value_text(*worst), worst->alpha);
+    judgement.message = fmt::format("{} (p-value {}, below its level {:.2g})", what_failed(*worst),
+                                    p_value_text(*worst), worst->alpha);
   } else {
     for (const Statistic& s : statistics) {  // the first that has an interval speaks for all
       if (!s.effect || !s.effect->lower || !s.effect->upper) continue;

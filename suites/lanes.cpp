@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "harness/stats/binomial.hpp"
 #include "harness/stats/chi_squared.hpp"
@@ -113,7 +114,13 @@ class Lanes final : public Check {
 class WorstLane final : public Check {
  public:
   WorstLane() : Check(catalogue_row("mask_rate.worst_lane")) {}
-  Applicability applies(const SampleInfo& sample) const override { return enough_for_lanes(sample); }
+  Applicability applies(const SampleInfo& sample) const override {
+    if (!enough_for_lanes(sample).applies) return enough_for_lanes(sample);
+    if (!std::isfinite(detectable(sample, kPlannedLevel, kBeta)->value))
+      return Applicability::rule_fails(
+          "too few entries a lane to tell even one that is never dropped from others");
+    return Applicability::yes();
+  }
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
                                                     double beta) const override {
     return MinimumDetectableEffect{

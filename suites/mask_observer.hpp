@@ -47,19 +47,23 @@ std::vector<Int128> integers(const Range& range) {
 /// tested.
 inline constexpr double kMinimumVariance = 1000;
 
+/// Level of one hypothesis that statistics without exact tails are planned for: they are left out where their
+/// engine cannot reach it.
+inline constexpr double kPlannedLevel = 1e-10;
+
 /// n p q of a sample's mask entries.
 inline double mask_variance(const SampleInfo& sample) {
   const double p = sample.problem.p;
   return static_cast<double>(sample.mask_entries()) * p * (1 - p);
 }
 
-/// sqrt(pq / 0.09): how effects on rates grow from p = 0.1 to another p at the same number of entries.
-inline double rate_scale(const SampleInfo& sample) {
-  const double p = sample.problem.p;
-  return std::sqrt(p * (1 - p) / 0.09);
-}
+/// Where p q is smaller, only the rate is tested: the arrangement of so few drops says nothing that a profile
+/// could ask for.
+inline constexpr double kSmallestEntryVariance = 1e-4;
 
 inline Applicability needs_arrangement(const SampleInfo& sample) {
+  if (sample.problem.p * (1 - sample.problem.p) < kSmallestEntryVariance)
+    return Applicability::rule_fails("p q is below 1e-4: only the rate is tested");
   if (mask_variance(sample) >= kMinimumVariance) return Applicability::yes();
   return Applicability::rule_fails(
       "n p q of the planned mask entries is below 1000: only the rate is tested");

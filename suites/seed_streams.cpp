@@ -7,8 +7,8 @@
 #include <array>
 #include <tuple>
 
-#include "harness/stats/hypergeometric.hpp"
 #include "harness/stats/channel_pairs.hpp"
+#include "harness/stats/hypergeometric.hpp"
 #include "harness/stats/mask_pairs.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"

@@ -14,11 +14,22 @@ namespace dropcheck {
 
 enum class Level : std::uint8_t { required, recommended };
 
+/// How effects of a kind grow from p = 0.1 to another p on the same number of entries.
+enum class EffectScale : std::uint8_t {
+  none,      // correlations and Cohen's w
+  rate,      // sqrt(pq / 0.09): differences of drop probabilities
+  variance,  // pq / 0.09: probabilities that two entries differ
+  pairs,     // sqrt(p^2 (1 - p^2) / 0.0099): probabilities that both of a pair are dropped
+  odds,      // sqrt(p/q) / sqrt(1/9): relative biases of the output
+  run,       // ln 0.9 / ln max(p, q): lengths of runs
+};
+double effect_scale(EffectScale scale, double p);
+
 /// An effect that has to be detectable, or a pass would be worth too little.
 struct RequiredEffect {
   std::string profile;
-  double full = 0;   // on plain dropout, f32, contiguous; in the unit of Check::detectable, at p = 0.1
-  double other = 0;  // on all other problems
+  double full = 0;   // on plain dropout, f32, contiguous, in the check's first protocol; at p = 0.1
+  double other = 0;  // on all other samples; both in the unit of Check::detectable
 };
 
 struct CheckInfo {
@@ -31,6 +42,7 @@ struct CheckInfo {
   double weight = 0;  // share of the false-alarm budget over the whole profile; 0 for exact checks
   std::vector<std::string> protocols;  // samples that it subscribes to
   std::vector<Feature> needs;
+  EffectScale effect_scale = EffectScale::none;
   std::vector<RequiredEffect> required;
   bool estimates_rate = false;  // when it fails, the others are judged at the rate that it found
 
@@ -109,9 +121,6 @@ class Check {
                                                             double /*beta*/) const {
     return std::nullopt;
   }
-  /// How required effects grow from p = 0.1 to another p, so that the same sample serves every p: 1 for
-  /// correlations, sqrt(pq / 0.09) for rates.
-  virtual double effect_scale(const SampleInfo&) const { return 1; }
   virtual std::unique_ptr<Observer> observer(const SampleInfo& sample) const = 0;
   /// With a focus, only the statistic of that name counts; the others may be left out. A check that cannot
   /// be re-centred returns a judgement without statistics when `context.recentred`.

@@ -15,7 +15,8 @@ class Buffer {
   CallTensor of(Backend& backend, const Problem& problem, bool is_output) {
     const TensorGeometry geometry = geometry_of(problem, is_output);
     const std::size_t element = size_of(problem.dtype);
-    const std::size_t bytes = std::max<std::size_t>(static_cast<std::size_t>(geometry.span) * element, 1);
+    const std::size_t bytes =
+        std::max<std::size_t>(static_cast<std::size_t>(geometry.first + geometry.span) * element, 1);
     const bool same = memory_ != nullptr && view_.shape == problem.shape && view_.dtype == problem.dtype &&
                       view_.strides == geometry.strides;
     if (!same) {

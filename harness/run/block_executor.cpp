@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <tuple>
@@ -66,11 +67,16 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
 }
 
 const InputData& BlockExecutor::input(Role role, Input kind, const Problem& problem) {
-  auto& cached = inputs_[role];
+  constexpr std::int64_t kLarge = std::int64_t{1} << 22;  // elements
+  std::vector<CachedInput>& cached = inputs_[role];
   const Problem key = geometry_key(problem);
-  if (!cached || cached->kind != kind || cached->key != key)
-    cached = CachedInput{kind, key, make_input(kind, problem)};
-  return cached->data;
+  if (!cached.empty() && cached.front().key != key) cached.clear();
+  const auto at =
+      std::find_if(cached.begin(), cached.end(), [&](const CachedInput& c) { return c.kind == kind; });
+  if (at != cached.end()) return at->data;
+  if (element_count(problem.shape) >= kLarge) cached.clear();
+  cached.push_back({kind, key, make_input(kind, problem)});
+  return cached.back().data;
 }
 
 Expected<BlockExecutor::Slot*> BlockExecutor::filled(Role role, const Problem& problem, Input kind,

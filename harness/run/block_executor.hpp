@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "harness/core/backend.hpp"
 #include "harness/core/guarded_tensor.hpp"
@@ -58,7 +59,8 @@ class BlockExecutor {
     Problem key;
     InputData data;
   };
-  std::array<std::optional<CachedInput>, kRoles> inputs_;
+  // Streaming blocks take their kinds in turn; of large tensors only the last kind is kept.
+  std::array<std::vector<CachedInput>, kRoles> inputs_;
 };
 
 }  // namespace dropcheck

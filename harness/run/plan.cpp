@@ -87,8 +87,7 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
     if (!problems) return usage(fmt::format("profile line {}: {}", line_number, problems.error().message));
     std::vector<const Protocol*> protocols;
     for (const Protocol& protocol : registry.protocols())
-      if (protocol.id == words[0] ||
-          (words[0] == "exact" && !protocol.streaming && !protocol.named_only))
+      if (protocol.id == words[0] || (words[0] == "exact" && !protocol.streaming && !protocol.named_only))
         protocols.push_back(&protocol);
     if (protocols.empty())
       return usage(fmt::format("profile line {}: protocol '{}' is not known", line_number, words[0]));
@@ -142,6 +141,11 @@ std::string effect_key(const PlannedSample& sample, const PlannedCell& cell) {
                      sample.info.blocks, sample.info.calls, cell.hypotheses, cell.alpha);
 }
 
+/// Where nearly nothing or nearly everything is dropped, laws are skewed and samples show less than their
+/// size promises.
+constexpr double kRareVariance = 0.005;
+constexpr double kRareAllowance = 8;
+
 bool is_full(const Problem& problem) {
   return problem.op == Op::dropout && problem.dtype == DType::f32 && problem.layout == Layout::contiguous;
 }
@@ -151,9 +155,11 @@ bool is_full(const Problem& problem) {
 std::optional<double> required_effect(const Plan& plan, const PlannedSample& sample, const Check& check) {
   for (const RequiredEffect& required : check.info().required)
     if (required.profile == plan.requested_profile) {
-      const bool full = plan.profile != "case" && is_full(sample.info.problem);
-      const double effect = full ? required.full : required.other;
-      if (effect > 0) return effect * check.effect_scale(sample.info);
+      const bool full = plan.profile != "case" && is_full(sample.info.problem) &&
+                        sample.info.protocol == check.info().protocols.front();
+      const double p = sample.info.problem.p;
+      return (full ? required.full : required.other) * effect_scale(check.info().effect_scale, p) *
+             (p * (1 - p) < kRareVariance ? kRareAllowance : 1);
     }
   return std::nullopt;
 }

@@ -1,5 +1,6 @@
 #include "harness/run/plan.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -99,6 +100,45 @@ TEST_P(PlanOfProfile, StaysWithinItsElements) {
   const Plan plan = planned(of_profile(GetParam()));
   EXPECT_LE(static_cast<double>(plan.elements()), limits.at(GetParam()));
   EXPECT_GT(static_cast<double>(plan.elements()), std::string_view(GetParam()) == "deep" ? 1e11 : 0.0);
+}
+
+TEST_P(PlanOfProfile, IsLargeEnoughForEveryEffectThatItRequires) {
+  for (const PlannedSample& sample : planned(of_profile(GetParam())).samples)
+    for (const PlannedCell& cell : sample.cells) {
+      if (cell.alpha <= 0) continue;
+      const std::string what =
+          fmt::format("{} {} {}", cell.check->info().id, sample.info.protocol, sample.case_text());
+      ASSERT_TRUE(cell.detectable.has_value()) << what;
+      ASSERT_TRUE(cell.required.has_value()) << what;
+      EXPECT_FALSE(cell.underpowered())
+          << what << ": " << cell.detectable->value << " where " << *cell.required << " is required";
+    }
+}
+
+TEST(Plan, RequiresTheRateErrorsThatItsProfilesStandFor) {
+  const std::map<std::string, double> promised = {{"quick", 1e-3}, {"standard", 3e-4}, {"deep", 3e-5}};
+  for (const auto& [profile, effect] : promised) {
+    PlanOptions options = of_profile(profile.c_str());
+    options.check_glob = "mask_rate.drop_rate";
+    bool found = false;
+    for (const PlannedSample& sample : planned(options).samples)
+      if (sample.info.protocol == "mask" &&
+          print_descriptor(sample.info.problem) == "op=dropout,p=0.1,shape=64x128x128") {
+        found = true;
+        EXPECT_DOUBLE_EQ(*sample.cells.at(0).required, effect);
+      }
+    EXPECT_TRUE(found) << profile;
+  }
+}
+
+TEST(Plan, KnowsACaseThatIsTooSmallBeforeItRuns) {
+  PlanOptions options = of_profile("quick");
+  options.only_case = problem_of("op=dropout,p=0.1,shape=4,calls=1");
+  options.check_glob = "mask_rate.drop_rate";
+  const Plan plan = planned(options);
+  ASSERT_FALSE(plan.samples.empty());
+  EXPECT_TRUE(std::any_of(plan.samples.begin(), plan.samples.end(),
+                          [](const PlannedSample& s) { return s.cells.at(0).underpowered(); }));
 }
 
 TEST_P(PlanOfProfile, TriesOtherProbabilitiesThanAHalfAndAQuarterEverywhere) {

@@ -5,7 +5,9 @@
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
+#include <tuple>
 
 #include "harness/stats/binomial.hpp"
 #include "harness/stats/preconditions.hpp"
@@ -51,11 +53,7 @@ double first_order_samples(double effect, double alpha, double beta, double p) {
   return std::max(1.0, root * root);
 }
 
-}  // namespace
-
-double binomial_min_effect(std::uint64_t n, double alpha, double beta, double p) {
-  require_error_rates(alpha, beta);
-  require(p >= 0.0 && p <= 1.0, "0 <= p <= 1");
+double exact_min_effect(std::uint64_t n, double alpha, double beta, double p) {
   if (n == 0) return std::numeric_limits<double>::infinity();
   if (p == 0.0 || p == 1.0) return -std::expm1(std::log(beta) / exact_double(n));  // one violation suffices
   const std::optional<double> up = upward_effect(n, alpha, beta, p);
@@ -63,6 +61,20 @@ double binomial_min_effect(std::uint64_t n, double alpha, double beta, double p)
   if (!up && !down) return std::numeric_limits<double>::infinity();
   // An undetectable side ends at rate 0 or 1: beyond that distance no rate is left there to miss.
   return std::max(up.value_or(std::nextafter(1.0 - p, 2.0)), down.value_or(std::nextafter(p, 2.0)));
+}
+
+}  // namespace
+
+double binomial_min_effect(std::uint64_t n, double alpha, double beta, double p) {
+  require_error_rates(alpha, beta);
+  require(p >= 0.0 && p <= 1.0, "0 <= p <= 1");
+  // A plan asks for the same few figures on hundreds of samples, and each costs a hundred exact tails.
+  constexpr std::size_t kMostKnown = 4096;
+  thread_local std::map<std::tuple<std::uint64_t, double, double, double>, double> known;
+  if (known.size() >= kMostKnown) known.clear();
+  const auto [at, is_new] = known.try_emplace({n, alpha, beta, p}, 0.0);
+  if (is_new) at->second = exact_min_effect(n, alpha, beta, p);
+  return at->second;
 }
 
 std::uint64_t binomial_min_samples(double effect, double alpha, double beta, double p) {

@@ -1,0 +1,85 @@
+#include "suites/required_effects.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace dropcheck::suites {
+namespace {
+
+struct Pair {
+  double full, other;
+};
+
+struct Row {
+  std::string_view check;
+  EffectScale scale;
+  Pair smoke, quick, standard, deep;  // at p = 0.1, in the unit of the check's minimum detectable effect
+};
+
+constexpr EffectScale kNone = EffectScale::none, kRate = EffectScale::rate, kVariance = EffectScale::variance,
+                      kPairs = EffectScale::pairs, kOdds = EffectScale::odds, kRun = EffectScale::run;
+
+// The rate comes first: 1e-3, 3e-4 and 3e-5. The others follow from the same samples.
+constexpr std::array kRows = {
+    Row{"mask_rate.drop_rate", kRate, {3e-3, 2.5e-2}, {1e-3, 1.2e-2}, {3e-4, 8.8e-3}, {3e-5, 4.4e-3}},
+    Row{"mask_rate.lanes", kRate, {6.5e-3, 5.2e-2}, {1.15e-3, 2.7e-2}, {4.7e-4, 1.85e-2}, {5.9e-5, 9.3e-3}},
+    Row{"mask_rate.worst_lane", kRate, {.135, 1}, {.021, .65}, {8.4e-3, .45}, {1e-3, .2}},
+    Row{"mask_rate.block_histogram", kNone, {.095, .1}, {.018, .095}, {7.7e-3, .07}, {1e-3, .13}},
+    Row{"mask_rate.block_rates", kNone, {.18, .73}, {.033, .73}, {.0135, .52}, {1.7e-3, .25}},
+    Row{"mask_rate.drift", kRate, {5.2e-3, .042}, {9.3e-4, .021}, {3.8e-4, .0145}, {4.7e-5, 7.5e-3}},
+    Row{"mask_rate.dispersion", kNone, {2e-3, .023}, {4.4e-4, 9.2e-3}, {1.8e-4, 6.1e-3}, {2.2e-5, 2.9e-3}},
+    Row{"mask_rate.gaps", kNone, {.06, .16}, {.034, .16}, {.016, .115}, {2.3e-3, .063}},
+    Row{"mask_rate.longest_run", kRun, {280, 240}, {340, 330}, {360, 340}, {410, 360}},
+    Row{"mask_rate.position", kRate, {.25, .25}, {.064, .25}, {.022, .25}, {7.5e-3, .25}},
+    Row{"unbiasedness.mean", kOdds, {3.9e-3, .032}, {1.4e-3, .016}, {5.7e-4, .016}, {7.2e-5, .011}},
+    Row{"unbiasedness.variance", kOdds, {3.9e-3, .032}, {1.4e-3, .016}, {5.7e-4, .016}, {7.2e-5, .011}},
+    Row{"channel_correlation.channels",
+        kPairs,
+        {.014, .014},
+        {6e-3, 6e-3},
+        {4.3e-3, 4.3e-3},
+        {2.2e-3, 2.2e-3}},
+    Row{"channel_correlation.axes", kPairs, {1.5e-3, 6e-3}, {2.5e-4, 1.4e-3}, {1e-4, 1e-3}, {1.3e-5, 5e-4}},
+    Row{"channel_correlation.lags", kNone, {.01, .09}, {1.8e-3, .042}, {7e-4, .03}, {9e-5, .015}},
+    Row{"channel_correlation.structural_lags",
+        kNone,
+        {.014, .14},
+        {2.6e-3, .063},
+        {1e-3, .043},
+        {1.3e-4, .022}},
+    Row{"channel_correlation.serial", kNone, {.016, .08}, {3e-3, .045}, {1.3e-3, .034}, {1.7e-4, .022}},
+    Row{"channel_correlation.triples", kNone, {.0115, .09}, {4.2e-3, .046}, {2.4e-3, .032}, {4.2e-4, .017}},
+    Row{"channel_correlation.word_weights", kNone, {.08, .08}, {.0145, .08}, {6e-3, .058}, {7.3e-4, .115}},
+    Row{"channel_correlation.boundaries", kNone, {.33, .46}, {.15, .46}, {.038, .46}, {3e-3, .46}},
+    Row{"channel_correlation.channel_pairs", kNone, {.17, 1}, {.038, 1}, {.012, 1}, {1.3e-3, 1}},
+    Row{"channel_correlation.spectrum", kNone, {1.1, 1.1}, {.36, 1.1}, {.22, .85}, {.066, .55}},
+    Row{"channel_correlation.rank", kNone, {}, {}, {}, {.15, .15}},
+    Row{"channel_correlation.linear_complexity", kNone, {}, {}, {}, {10, 10}},
+    Row{"channel_correlation.collisions", kNone, {}, {}, {}, {1.2, 1.2}},
+    Row{"channel_correlation.birthday", kNone, {}, {}, {}, {1.1, 1.1}},
+    Row{"seed_determinism.chunk_overlaps",
+        kNone,
+        {.0145, .02},
+        {4e-3, 5.5e-3},
+        {1.6e-3, 3.7e-3},
+        {1.8e-4, 1.4e-3}},
+    Row{"seed_determinism.streams", kNone, {.2, .2}, {.036, .2}, {.018, .2}, {2.2e-3, .2}},
+    Row{"seed_determinism.seed_flips", kVariance, {.03, .03}, {5.8e-3, .03}, {3e-3, .03}, {3.6e-4, .03}},
+    Row{"seed_determinism.repeats", kNone, {6e3, 6e3}, {6e4, 6e4}, {6e4, 6e4}, {9e5, 6e4}},
+};
+
+}  // namespace
+
+Requirement requirement_of(std::string_view check_id) {
+  const auto* row =
+      std::find_if(kRows.begin(), kRows.end(), [&](const Row& r) { return r.check == check_id; });
+  if (row == kRows.end()) return {};
+  Requirement requirement{row->scale, {}};
+  for (const auto& [profile, pair] : {std::pair{"smoke", row->smoke}, std::pair{"quick", row->quick},
+                                      std::pair{"standard", row->standard}, std::pair{"deep", row->deep}})
+    if (pair.full > 0) requirement.effects.push_back({profile, pair.full, pair.other});
+  return requirement;
+}
+
+}  // namespace dropcheck::suites

@@ -1,0 +1,18 @@
+#pragma once
+// How small an effect each check has to see, by profile: the one table that the sizes of profiles answer to.
+
+#include <string_view>
+#include <vector>
+
+#include "harness/core/check.hpp"
+
+namespace dropcheck::suites {
+
+/// The rows of a check, and how its effects grow with p; none for exact checks.
+struct Requirement {
+  EffectScale scale = EffectScale::none;
+  std::vector<RequiredEffect> effects;
+};
+Requirement requirement_of(std::string_view check_id);
+
+}  // namespace dropcheck::suites
