@@ -4,8 +4,10 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "harness/stats/preconditions.hpp"
@@ -112,7 +114,7 @@ struct WithoutRun {
 };
 
 // L <= n.
-WithoutRun without_run(std::uint64_t n, std::uint64_t run, double rate) {
+WithoutRun recursion(std::uint64_t n, std::uint64_t run, double rate) {
   const double all = std::pow(rate, static_cast<double>(run));
   std::vector<double> earlier(run + 1, 0.0);  // P_{t-L-1}, ..., P_{t-1} in a ring
   earlier[run] = all;                         // P_L
@@ -127,6 +129,16 @@ WithoutRun without_run(std::uint64_t n, std::uint64_t run, double rate) {
     earlier[oldest] = p;
     oldest = oldest == run ? 0 : oldest + 1;
   }
+}
+
+/// A run asks for the same few lengths on hundreds of samples, and each costs a pass over the chunk's length.
+WithoutRun without_run(std::uint64_t n, std::uint64_t run, double rate) {
+  constexpr std::size_t kMostKnown = 1024;
+  thread_local std::map<std::tuple<std::uint64_t, std::uint64_t, double>, WithoutRun> known;
+  if (known.size() >= kMostKnown) known.clear();
+  const auto [at, is_new] = known.try_emplace({n, run, rate});
+  if (is_new) at->second = recursion(n, run, rate);
+  return at->second;
 }
 
 double ln_boole(std::uint64_t length, const ChunkSizes& chunks, double rate) {
