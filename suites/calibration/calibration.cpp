@@ -12,6 +12,38 @@
 namespace dropcheck::suites::calibration {
 namespace {
 
+constexpr char kCalibrationIntro[] = R"(# Calibration of p-values
+
+Written by `{}` in {:.0f} s on {} {}; seed {:#x}.
+
+A p-value promises: on a correct mask it falls to a level a or below with probability at most a. This page
+measures that probability for every statistic, at a = 1e-3, 1e-6 and 1e-9, on masks of independent entries
+from a generator of its own, through the same code that judges backends.
+
+## How it is measured
+
+An event of probability 1e-9 is not seen by waiting for it. Masks are drawn from a *tilted* law under which
+the event is common: a shifted rate, one lane or cell with another rate, a chain in which an entry depends on
+earlier ones, blocks or gaps of another law, a forced run. Each mask that is rejected counts with the exact
+ratio of its probability under independence to that under the tilted law (importance sampling). Laws for
+several levels and both signs are mixed, and the ratio is that of the mixture. Where the p-value depends on
+one integer of known law, all its outcomes are summed instead: "exact" in the column of runs. Where no tilt
+fits ("all pairs"), masks are simulated as they are, at levels that simulation reaches.
+
+*Ratio* is the measured probability over the level. 1 is perfect; below 1 is a careful p-value, above 1 an
+optimistic one. The interval is meant to hold the true ratio with probability 1 - {:g}: Student's t of the
+means of 50 batches, which takes such means as normal, or Clopper and Pearson's, which is exact, where nothing
+was tilted.
+
+A row fails when the whole interval lies above {}, or below {} for an engine that is neither a bound nor
+discrete. *Vague* is a row with fewer than {} rejected masks under a tilted law, or an interval wider than a
+factor of 10: it says nothing. Statistics that are a maximum over cells are measured for one cell alone where the cell is named, as a
+later stage of a run tests it; the correction for all cells is Bonferroni's and needs no measurement.
+
+## Engines that may be far below their level
+
+)";
+
 constexpr double kRates[] = {0.5, 0.3, 0.1, 0.05, 0.01};
 constexpr double kBriefRates[] = {0.5, 0.1};
 constexpr std::uint64_t kBriefRuns = 1500;
@@ -145,44 +177,9 @@ std::vector<Cell> calibrate(const Registry& registry, const CalibrationOptions& 
 
 std::string calibration_page(const std::vector<Cell>& cells, const CalibrationOptions& options,
                              const std::string& command, double seconds) {
-  std::string page = fmt::format(
-      "# Calibration of p-values\n\n"
-      "Written by `{}` in {:.0f} s on {} {}; seed {}.\n\n"
-      "A p-value promises: on a correct mask it falls to a level a or below with probability at most a. This "
-      "page\n"
-      "measures that probability for every statistic, at a = 1e-3, 1e-6 and 1e-9, on masks of independent "
-      "entries\n"
-      "from a generator of its own, through the same code that judges backends.\n\n"
-      "## How it is measured\n\n"
-      "An event of probability 1e-9 is not seen by waiting for it. Masks are drawn from a *tilted* law under "
-      "which\n"
-      "the event is common: a shifted rate, one lane or cell with another rate, a chain in which an entry "
-      "depends on\n"
-      "earlier ones, blocks or gaps of another law, a forced run. Each mask that is rejected counts with the "
-      "exact\n"
-      "ratio of its probability under independence to that under the tilted law (importance sampling). Laws "
-      "for\n"
-      "several levels and both signs are mixed, and the ratio is that of the mixture. Where the p-value "
-      "depends on\n"
-      "one integer of known law, all its outcomes are summed instead: \"exact\" in the column of runs. Where "
-      "no tilt\n"
-      "fits (\"all pairs\"), masks are simulated as they are, at levels that simulation reaches.\n\n"
-      "*Ratio* is the measured probability over the level. 1 is perfect; below 1 is a careful p-value, above "
-      "1 an\n"
-      "optimistic one. The interval holds the true ratio with probability 1 - {:g}: Student's t of the means "
-      "of 50\n"
-      "batches, or Clopper and Pearson's where nothing was tilted.\n\n"
-      "A row fails when the whole interval lies above {}, or below {} for an engine that is neither a bound "
-      "nor\n"
-      "discrete. *Vague* is a row with fewer than {} rejected masks or an interval wider than a factor of "
-      "10: it says\n"
-      "nothing. Statistics that are a maximum over cells are measured for one cell alone where the cell is "
-      "named, as a\n"
-      "later stage of a run tests it; the correction for all cells is Bonferroni's and needs no "
-      "measurement.\n\n"
-      "## Engines that may be far below their level\n\n",
-      command, seconds, options.threads, options.threads == 1 ? "thread" : "threads", options.seed,
-      kIntervalError, kHighestRatio, kLowestRatio, kFewestHits);
+  std::string page = fmt::format(kCalibrationIntro, command, seconds, options.threads,
+                                 options.threads == 1 ? "thread" : "threads", options.seed, kIntervalError,
+                                 kHighestRatio, kLowestRatio, kFewestHits);
   std::map<std::string, const char*> bounds;
   std::map<Finding, std::size_t> findings;
   for (const Cell& cell : cells) {

@@ -17,8 +17,6 @@ enum class Finding : std::uint8_t {
   too_high,  // more false alarms than stated: the whole interval lies above kHighestRatio
   too_low,   // far fewer, from an engine that is no bound: the whole interval lies below kLowestRatio
 };
-inline constexpr double kHighestRatio = 1.1;
-inline constexpr double kLowestRatio = 0.2;
 std::string_view to_string(Finding finding);
 Finding judge(const Measured& measured);
 

@@ -1,6 +1,7 @@
 #include "suites/calibration/context_models.hpp"
 
 #include <bit>
+#include <cmath>
 #include <utility>
 
 #include "harness/core/invariant.hpp"
@@ -216,6 +217,11 @@ std::vector<ContextCount> WordWeights::count(const MaskBits& mask) const {
     here.drops += ones(mask.words()[w]);
   }
   return counts;
+}
+
+double logit_shifted(double p, double shift) {
+  const double odds = p / (1 - p) * std::exp(shift);
+  return odds / (1 + odds);
 }
 
 }  // namespace dropcheck::suites::calibration

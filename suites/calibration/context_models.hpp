@@ -111,4 +111,7 @@ class WordWeights final : public ContextModel {
   std::uint64_t lag_;
 };
 
+/// p in (0,1) with its logit moved: a rate that stays inside (0,1).
+double logit_shifted(double p, double shift);
+
 }  // namespace dropcheck::suites::calibration

@@ -50,9 +50,9 @@ Batch run_batch(const PValueUnderTest& test, const Tilt& tilt, const std::vector
 }  // namespace
 
 bool Measured::is_vague() const {
-  if (exact) return false;
-  return hits < kFewestHits ? lowest_ratio() <= 1.1 && highest_ratio() >= 0.2
-                            : !(upper <= kVagueFactor * lower);
+  if (exact || lowest_ratio() > kHighestRatio) return false;
+  if (!tilted && highest_ratio() < kLowestRatio) return false;
+  return !(upper <= kVagueFactor * lower);
 }
 
 std::vector<Measured> measure(const PValueUnderTest& test, const Tilt& tilt,
@@ -89,6 +89,7 @@ std::vector<Measured> measure(const PValueUnderTest& test, const Tilt& tilt,
   for (std::size_t i = 0; i < falling.size(); ++i) {
     Measured m;
     m.level = falling[i];
+    m.tilted = !tilt.is_null();
     m.runs = kBatches * per_batch;
     std::array<double, kBatches> means{};
     std::set<std::string> engines;

@@ -14,6 +14,10 @@ namespace dropcheck::suites::calibration {
 /// Probability that the interval of a measured rate misses the true one.
 inline constexpr double kIntervalError = 1e-6;
 
+/// True rate over nominal one from which on, and below which, a p-value is wrong.
+inline constexpr double kHighestRatio = 1.1;
+inline constexpr double kLowestRatio = 0.2;
+
 /// Hits below which an interval from batches says nothing.
 inline constexpr std::uint64_t kFewestHits = 100;
 
@@ -24,14 +28,16 @@ struct Measured {
   double lower = 0, upper = 0;
   std::uint64_t hits = 0;  // masks with p-value <= level
   std::uint64_t runs = 0;
-  bool exact = false;  // summed over all outcomes, not simulated
-  std::string engine;  // of the p-values that were hits, joined by " / " where there are several
+  bool exact = false;   // summed over all outcomes, not simulated
+  bool tilted = false;  // simulated under another law than the null one
+  std::string engine;   // of the p-values that were hits, joined by " / " where there are several
 
   /// True rate over nominal one: 1 for a perfect p-value.
   double ratio() const { return rate / (level * share); }
   double lowest_ratio() const { return lower / (level * share); }
   double highest_ratio() const { return upper / (level * share); }
-  /// Few hits, or an interval wider than a factor of 10: no statement.
+  /// Few hits, or an interval wider than a factor of 10: no statement, unless it is clear already that the
+  /// rate is too high or, where nothing was tilted, too low.
   bool is_vague() const;
 };
 

@@ -213,6 +213,7 @@ TEST(Judge, TellsBoundsFromEngines) {
   m.level = 1e-6;
   m.rate = m.lower = m.upper = 1e-8;
   m.hits = m.runs = 1000;
+  m.tilted = true;
   m.engine = "saddlepoint";
   EXPECT_EQ(judge(m), Finding::too_low);
   m.engine = "bernstein";

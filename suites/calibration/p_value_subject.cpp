@@ -14,7 +14,7 @@ struct Reason {
 constexpr std::array kBounds = {
     Reason{"bernstein", "Bernstein's inequality holds for every choice of weights, so it is slack for each"},
     Reason{"chernoff", "an exponential bound, too large by a factor of about z sqrt(2 pi)"},
-    Reason{"geometric", "the geometric series bounds the tail that it continues"},
+    Reason{"_geometric", "the geometric series bounds the tail that it continues"},
     Reason{"bonferroni", "a sum of probabilities bounds that of their union; cells are exact and discrete"},
     Reason{"union", "a sum of probabilities bounds that of their union"},
     Reason{"_bound", "an inequality where the exact law is not worth its price"},

@@ -17,6 +17,33 @@
 namespace dropcheck::suites::calibration {
 namespace {
 
+constexpr char kMatrixIntro[] = R"(
+## Which check finds which defect
+
+Named defects in masks of 2^22 entries, p = 0.1: 4 calls of 1024 x 1024. A cell is the most significant
+log10(p-value / {:g}) over the statistics of a check; `-` where none rejects. -10 is a p-value of 1e-19.
+p-values far below 1e-300 are proven bounds. The row of a check is judged as if it ran alone.
+
+)";
+
+constexpr char kPowerIntro[] = R"(# Power
+
+Written by `{}` in {:.0f} s on {} {}; seed {:#x}.
+
+A pass says: an effect of this size would have been caught. This page plants exactly that effect, once for each
+statistic, and counts how often it is caught.
+
+## A defect at the minimum detectable effect
+
+Masks get one defect whose strength, in the unit of the statistic's effect, is what the statistic
+states as minimum detectable at level {:g}: with probability 1 - 1e-6, by its formula. A defect that can have
+either sign has a random one. A row fails when the number of seeds in which the p-value falls to the level
+is inconsistent, at {:g}, with a probability of {} or more (exact binomial test). {} of {} rows fail.
+
+| statistic | p | defect | effect | unit | entries | seeds | found | verdict |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+)";
+
 constexpr std::int64_t kMatrixRows = 1024, kMatrixColumns = 1024;
 constexpr std::uint32_t kMatrixCalls = 4;
 constexpr double kMatrixP = 0.1;
@@ -50,6 +77,12 @@ void for_each_seed(std::uint64_t count, std::uint64_t seed, unsigned threads,
 std::uint64_t name_key(std::uint64_t seed, const std::string& name) {
   for (const char letter : name) seed = stats::derived_key(seed, static_cast<unsigned char>(letter));
   return seed;
+}
+
+/// Text for a cell of a Markdown table.
+std::string cell_text(std::string text) {
+  for (std::size_t i = 0; (i = text.find('|', i)) != std::string::npos; i += 2) text.insert(i, 1, '\\');
+  return text;
 }
 
 PowerCell measure_one(const PowerTarget& target, const Check& check, const PowerOptions& options) {
@@ -152,43 +185,20 @@ std::vector<MatrixRow> defect_matrix(const Registry& registry, const PowerOption
 std::string power_page(const std::vector<PowerCell>& cells, const std::vector<MatrixRow>& matrix,
                        const PowerOptions& options, const std::string& command, double seconds) {
   const auto failed = std::count_if(cells.begin(), cells.end(), [](const PowerCell& c) { return c.fails(); });
-  std::string page = fmt::format(
-      "# Power\n\n"
-      "Written by `{}` in {:.0f} s on {} {}; seed {}.\n\n"
-      "A pass says: an effect of this size would have been caught. This page plants exactly that effect, "
-      "once for each\n"
-      "statistic, and counts how often it is caught.\n\n"
-      "## A defect at the minimum detectable effect\n\n"
-      "Masks get one defect whose strength, in the unit of the statistic's effect, is what the "
-      "statistic\n"
-      "states as minimum detectable at level {:g}: with probability 1 - 1e-6, by its formula. A defect that "
-      "can have\n"
-      "either sign has a random one. A row fails when the number of seeds in which the p-value falls to the "
-      "level\n"
-      "is inconsistent, at {:g}, with a probability of {} or more (exact binomial test). {} of {} rows "
-      "fail.\n\n"
-      "| statistic | p | defect | effect | unit | entries | seeds | found | verdict |\n"
-      "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-      command, seconds, options.threads, options.threads == 1 ? "thread" : "threads", options.seed,
-      kPowerLevel, kPowerError, kLeastPower, failed, cells.size());
+  std::string page =
+      fmt::format(kPowerIntro, command, seconds, options.threads, options.threads == 1 ? "thread" : "threads",
+                  options.seed, kPowerLevel, kPowerError, kLeastPower, failed, cells.size());
   for (const PowerCell& c : cells) {
     if (!c.left_out.empty()) {
       page += fmt::format("| {} {} | {} | {} | - | - | {} | - | - | not run: {} |\n", c.id, c.statistic, c.p,
                           c.defect, c.entries, c.left_out);
       continue;
     }
-    page +=
-        fmt::format("| {} {} | {} | {} | {:.4g} | {} | {} | {} | {} | {} |\n", c.id, c.statistic, c.p,
-                    c.defect, c.effect, c.unit, c.entries, c.seeds, c.found, c.fails() ? "TOO FEW" : "holds");
+    page += fmt::format("| {} {} | {} | {} | {:.4g} | {} | {} | {} | {} | {} |\n", c.id, c.statistic, c.p,
+                        c.defect, c.effect, cell_text(c.unit), c.entries, c.seeds, c.found,
+                        c.fails() ? "TOO FEW" : "holds");
   }
-  page += fmt::format(
-      "\n## Which check finds which defect\n\n"
-      "Named defects in masks of 2^22 entries, p = 0.1: 4 calls of 1024 x 1024. A cell is the most "
-      "significant\n"
-      "log10(p-value / {:g}) over the statistics of a check; `-` where none rejects. -10 is a p-value of "
-      "1e-19.\n"
-      "p-values far below 1e-300 are proven bounds. The row of a check is judged as if it ran alone.\n\n",
-      kPowerLevel);
+  page += fmt::format(kMatrixIntro, kPowerLevel);
   page += "| statistic | check |";
   for (const Defect& d : named_defects()) page += fmt::format(" {} |", d.name);
   page += "\n| --- | --- |";

@@ -5,8 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "harness/stats/gaps.hpp"
-#include "harness/stats/triples.hpp"
+#include "harness/core/chunk.hpp"
 #include "suites/calibration/defects.hpp"
 #include "suites/calibration/power.hpp"
 #include "suites/calibration/strengths.hpp"

@@ -42,11 +42,6 @@ double tilted_rate(double n, double p, double z) {
   return near;
 }
 
-double logit_shifted(double p, double shift) {
-  const double odds = p / (1 - p) * std::exp(shift);
-  return odds / (1 + odds);
-}
-
 double between_zero_and_one(double rate, double p) {
   return std::clamp(rate, p * kLeastShare, 1 - (1 - p) * kLeastShare);
 }

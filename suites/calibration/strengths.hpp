@@ -20,9 +20,6 @@ std::vector<double> signed_strengths(const std::vector<double>& levels);
 /// about that of z. Inside (0,1).
 double tilted_rate(double n, double p, double z);
 
-/// p with its logit moved.
-double logit_shifted(double p, double shift);
-
 /// A rate that may have left (0,1): no smaller than a twentieth of p, its complement of 1 - p.
 double between_zero_and_one(double rate, double p);
 

@@ -322,7 +322,7 @@ Tilted block_quantiles(const SampleInfo& sample, std::uint64_t bits) {
   const std::vector<double> null = binomial_law(bits, rate_of(sample));
   std::vector<std::vector<double>> laws;
   for (const double level : kLevels) {
-    for (const double quantile : {0.15, 0.3, 0.5, 0.7, 0.85}) {
+    for (const double quantile : {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}) {
       double below = 0;
       std::size_t cut = 0;
       while (cut < bits && below < quantile) below += null[cut++];
@@ -543,7 +543,8 @@ std::vector<Target> table() {
   tilted("S14", "mask_rate.drift", "walk", one_call, prefix_rates).runs = 4;
   tilted("S14", "mask_rate.drift", "position of drops", one_call, seesaw_rates).runs = 4;
   tilted("S14", "mask_rate.block_rates", "rates of blocks of 1024 entries", one_call,
-         [](const SampleInfo& s) { return block_quantiles(s, 1024); });
+         [](const SampleInfo& s) { return block_quantiles(s, 1024); })
+      .runs = 4;
   for (const unsigned length : {2u, 4u, 8u})
     tilted("S15", "channel_correlation.serial", "patterns of " + std::to_string(length) + " entries",
            one_call, [=](const SampleInfo& s) { return pattern_spread(s, length); });

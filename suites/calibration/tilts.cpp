@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <boost/math/distributions/binomial.hpp>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -16,11 +15,6 @@ namespace dropcheck::suites::calibration {
 namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-
-double logit_shifted(double p, double shift) {
-  const double odds = p / (1 - p) * std::exp(shift);
-  return odds / (1 + odds);
-}
 
 std::vector<double> cumulated(const std::vector<double>& weights) {
   std::vector<double> sums(weights.size());
