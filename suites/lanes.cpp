@@ -105,8 +105,11 @@ class Lanes final : public Check {
  private:
   static MinimumDetectableEffect effect_at(std::uint64_t modulus, const SampleInfo& sample, double alpha,
                                            double beta) {
-    return {stats::chi_squared_min_effect(static_cast<double>(modulus) / 2, sample.mask_entries(), alpha,
-                                          beta, sample.problem.p),
+    // Where lanes are too small for Pearson's law, all lanes are tested and not only what they add.
+    const double entries = static_cast<double>(sample.mask_entries()) / static_cast<double>(modulus);
+    const double degrees =
+        static_cast<double>(modulus) / (stats::pearson_is_valid(entries, sample.problem.p) ? 2 : 1);
+    return {stats::chi_squared_min_effect(degrees, sample.mask_entries(), alpha, beta, sample.problem.p),
             "rms deviation of lane rates", 1 - beta};
   }
 };

@@ -116,6 +116,7 @@ std::vector<PlannedSample> case_samples(const Registry& registry, const Problem&
                                         std::vector<LeftOut>& left_out) {
   std::vector<PlannedSample> samples;
   for (const Protocol& protocol : registry.protocols()) {
+    if (protocol.streaming && protocol.named_only) continue;  // a case has not the size that it needs
     SampleInfo info{protocol.id, problem, 1, calls_of(protocol, problem)};
     if (protocol.streaming) {
       const std::uint64_t entries = std::max<std::uint64_t>(info.mask_entries(), 1);
@@ -150,18 +151,22 @@ bool is_full(const Problem& problem) {
   return problem.op == Op::dropout && problem.dtype == DType::f32 && problem.layout == Layout::contiguous;
 }
 
-/// What the profile wants to be detectable; absent where it asks for nothing. A case outside the profile is
-/// held to what the profile asks of its smaller cells.
+/// What the profile wants to be detectable; absent where it asks for nothing. The size of a case outside the
+/// profile does not depend on the profile: it is held to the least that any profile asks of its smaller
+/// cells.
 std::optional<double> required_effect(const Plan& plan, const PlannedSample& sample, const Check& check) {
-  for (const RequiredEffect& required : check.info().required)
-    if (required.profile == plan.requested_profile) {
-      const bool full = plan.profile != "case" && is_full(sample.info.problem) &&
-                        sample.info.protocol == check.info().protocols.front();
-      const double p = sample.info.problem.p;
-      return (full ? required.full : required.other) * effect_scale(check.info().effect_scale, p) *
-             (p * (1 - p) < kRareVariance ? kRareAllowance : 1);
-    }
-  return std::nullopt;
+  const bool is_case = plan.profile == "case";
+  const bool full =
+      !is_case && is_full(sample.info.problem) && sample.info.protocol == check.info().protocols.front();
+  std::optional<double> effect;
+  for (const RequiredEffect& required : check.info().required) {
+    if (!is_case && required.profile != plan.requested_profile) continue;
+    effect = std::max(effect.value_or(0), full ? required.full : required.other);
+  }
+  if (!effect) return std::nullopt;
+  const double p = sample.info.problem.p;
+  return *effect * effect_scale(check.info().effect_scale, p) *
+         (p * (1 - p) < kRareVariance ? kRareAllowance : 1);
 }
 
 void state_effects(const Plan& plan, std::vector<PlannedSample>& samples) {
