@@ -64,6 +64,17 @@ JobRunner::JobRunner(const Registry& registry, std::string spec, const Capabilit
 void JobRunner::run(std::span<const Job> jobs, const JobEvents& events) {
   Batch batch{.jobs = jobs, .events = events};
   batch.states.resize(jobs.size());
+  // Opened here and not in the lanes: a worker process ends with the thread that started it.
+  for (Lane& lane : lanes_) {
+    if (lane.executor || stop_.load()) continue;
+    auto opened = registry_.open(spec_, options_);
+    if (opened) {
+      lane.backend = std::move(*opened);
+      lane.executor.emplace(*lane.backend);
+    } else {
+      lane.open_error = opened.error().message;
+    }
+  }
   std::vector<std::jthread> threads;
   for (std::size_t i = 1; i < lanes_.size(); ++i)
     threads.emplace_back([this, &batch, i] { work(batch, lanes_[i]); });
@@ -87,16 +98,9 @@ void JobRunner::work(Batch& batch, Lane& lane) {
     }
     const Job& job = batch.jobs[index];
     State& state = batch.states[index];
-    if (!lane.backend) {
-      auto opened = registry_.open(spec_, options_);
-      if (opened) {
-        lane.backend = std::move(*opened);
-        lane.executor.emplace(*lane.backend);
-      } else {
-        state.blocks[block].trouble = Trouble{Verdict::error, opened.error().message};
-      }
-    }
-    if (lane.executor) {
+    if (!lane.executor) {
+      state.blocks[block].trouble = Trouble{Verdict::error, lane.open_error};
+    } else {
       if (job.explores())
         state.outcome.exploration = batch.events.explore(*lane.executor, *job.sample->cells[0].check);
       else run_block(job, state, block, *lane.executor);

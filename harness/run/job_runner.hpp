@@ -87,6 +87,7 @@ class JobRunner {
   struct Lane {
     std::unique_ptr<Backend> backend;
     std::optional<BlockExecutor> executor;
+    std::string open_error = "the run was stopped";
   };
   struct Batch;
 
