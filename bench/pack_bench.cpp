@@ -109,7 +109,7 @@ void whole_call(benchmark::State& state) {
     const auto t3 = Clock::now();
     const MaskBits bits = drop_bits_of_output(Op::dropout, view);
     const auto t4 = Clock::now();
-    good &= all_zero_or_scaled(view.data, output.integers, 4, scale);
+    good &= all_zero_or_scaled(view.data, output.integers, DType::f32, scale);
     const auto t5 = Clock::now();
     benchmark::DoNotOptimize(stats::kernels::selected_sums(bits.words(), output.integers));
     benchmark::DoNotOptimize(stats::kernels::selected_sums(bits.words(), output.integers));

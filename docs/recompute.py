@@ -436,7 +436,13 @@ def seed_distance(c, null, p):
 
 
 def repeats(c, null, p):
-    return 1.0 if c["repeated"] == 0 else min(1.0, null["expected_repeats"])
+    rare = p if null["rare_is_drop"] == 1 else 1 - p
+    anchor = rare ** null["anchor_rare_bits"] * (1 - rare) ** null["anchor_common_bits"]
+    none = math.exp(c["places"] * math.log1p(-anchor))
+    counts = none <= 1e-12
+    if c["anchors"] == 0 and counts:
+        return none
+    return 1.0 if c["repeated"] == 0 else min(1.0, null["expected_repeats"] + (none if counts else 0))
 
 
 # --- which is which: by id, and by a count that only this statistic of the id has

@@ -120,7 +120,6 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
   /// elements are compared with it instead.
   std::optional<ScaledInteger> arithmetic_of(const Table& table) const {
     const std::size_t size = size_of(problem_.dtype);
-    if (size < 4) return std::nullopt;
     std::array<std::int8_t, kIntegerRange> x{};
     std::vector<std::byte> y(kIntegerRange * size);
     for (std::size_t v = 0; v < kIntegerRange; ++v) {
@@ -128,10 +127,17 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
       if (x[v] != 0 && table.values[v] << (64 - 8 * size + 1) == 0) return std::nullopt;  // reads as dropped
       std::memcpy(y.data() + v * size, &table.values[v], size);
     }
-    const double factor = load_element(y.data() + (kIntegerOffset + 1) * size, problem_.dtype);
-    for (const ScaledInteger candidate :
-         {ScaledInteger{false, factor}, ScaledInteger{true, round_to(1 - problem_.p, problem_.dtype)}})
-      if (all_zero_or_scaled(y.data(), x, size, candidate)) return candidate;
+    const double q = 1 - problem_.p,
+                 factor = load_element(y.data() + (kIntegerOffset + 1) * size, problem_.dtype);
+    std::vector<ScaledInteger> candidates = {{false, factor}, {true, round_to(q, problem_.dtype)}};
+    if (size == 2) {
+      const double wide_q = round_to(q, DType::f32);
+      candidates.push_back({false, round_to(1 / wide_q, DType::f32)});
+      candidates.push_back({false, round_to(1 / q, DType::f32)});
+      candidates.push_back({true, wide_q});
+    }
+    for (const ScaledInteger& candidate : candidates)
+      if (all_zero_or_scaled(y.data(), x, problem_.dtype, candidate)) return candidate;
     return std::nullopt;
   }
 
@@ -153,7 +159,7 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
         bool any = false;
         if (table.arithmetic)
           any = !all_zero_or_scaled(y + begin * sizeof(Word), record.integers.subspan(begin, end - begin),
-                                    sizeof(Word), *table.arithmetic);
+                                    problem_.dtype, *table.arithmetic);
         else
           for (std::size_t i = begin; i < end; ++i) any |= disagrees(i);
         if (!any) continue;
@@ -184,26 +190,50 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
   }
 
   void alpha(const StepRecord& record, const std::byte* y, std::size_t n) {
-    const std::size_t size = size_of(problem_.dtype);
-    std::array<std::optional<AlphaValues>, kIntegerRange> known;
-    for (std::size_t i = 0; i < n; ++i) {
-      const double x = load_element(record.x.data() + i * size, problem_.dtype);
-      AlphaValues values{};
-      if (record.integers.empty()) {
-        values = reference::alpha_values(x, problem_.p, problem_.dtype);
-      } else {
-        auto& slot = known[static_cast<std::size_t>(int{record.integers[i]} + kIntegerOffset)];
-        if (!slot) slot = reference::alpha_values(x, problem_.p, problem_.dtype);
-        values = *slot;
-      }
-      const double out = load_element(y + i * size, problem_.dtype);
-      const bool on_branch = std::abs(out - values.kept) <= values.kept_tolerance ||
-                             std::abs(out - values.dropped) <= values.dropped_tolerance;
-      finding.violated(on_branch ? 0 : 1, [&] {
-        return fmt::format("element {}: x = {} became {}; {} keeps it as {} or drops it to {} at p = {}", i,
-                           x, out, to_string(problem_.op), values.kept, values.dropped, problem_.p);
-      });
+    if (!record.integers.empty() && alpha_values_.empty())
+      for (int v = 0; v < kIntegerRange; ++v)
+        alpha_values_.push_back(reference::alpha_values(v - kIntegerOffset, problem_.p, problem_.dtype));
+    for (std::size_t begin = 0; begin < n; begin += kChunk) {
+      const std::size_t end = std::min(begin + kChunk, n);
+      if (!record.integers.empty() && all_on_branches(record.integers, y, begin, end)) continue;
+      for (std::size_t i = begin; i < end; ++i) alpha_element(record, y, i);
     }
+  }
+
+  void alpha_element(const StepRecord& record, const std::byte* y, std::size_t i) {
+    const std::size_t size = size_of(problem_.dtype);
+    const double x = load_element(record.x.data() + i * size, problem_.dtype);
+    const double out = load_element(y + i * size, problem_.dtype);
+    const AlphaValues values = reference::alpha_values(x, problem_.p, problem_.dtype);
+    finding.violated(on_branch(out, values) ? 0 : 1, [&] {
+      return fmt::format("element {}: x = {} became {}; {} keeps it as {} or drops it to {} at p = {}", i, x,
+                         out, to_string(problem_.op), values.kept, values.dropped, problem_.p);
+    });
+  }
+
+  static bool on_branch(double out, const AlphaValues& values) {
+    return (std::abs(out - values.kept) <= values.kept_tolerance) |
+           (std::abs(out - values.dropped) <= values.dropped_tolerance);
+  }
+
+  bool all_on_branches(std::span<const std::int8_t> x, const std::byte* y, std::size_t begin,
+                       std::size_t end) const {
+    switch (problem_.dtype) {
+      case DType::f16: return all_on_branches<DType::f16, 2>(x, y, begin, end);
+      case DType::bf16: return all_on_branches<DType::bf16, 2>(x, y, begin, end);
+      case DType::f32: return all_on_branches<DType::f32, 4>(x, y, begin, end);
+      default: return all_on_branches<DType::f64, 8>(x, y, begin, end);
+    }
+  }
+
+  template <DType kDType, std::size_t kSize>
+  bool all_on_branches(std::span<const std::int8_t> x, const std::byte* y, std::size_t begin,
+                       std::size_t end) const {
+    bool all = true;  // no branches: which elements are dropped cannot be predicted
+    for (std::size_t i = begin; i < end; ++i)
+      all &= on_branch(load_element(y + i * kSize, kDType),
+                       alpha_values_[static_cast<std::size_t>(int{x[i]} + kIntegerOffset)]);
+    return all;
   }
 
   void restrict_to(FormSet agrees, std::size_t i, double x, double out) {
@@ -227,6 +257,7 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
   std::span<const ScaleForm> forms_;
   std::vector<ScaleRule> rules_;
   std::vector<Table> tables_;
+  std::vector<AlphaValues> alpha_values_;  // by integer + 128
   FormSet alive_ = 0;
 };
 

@@ -116,11 +116,14 @@ class Lags final : public Check {
   unsigned hypotheses(const SampleInfo& sample) const override {
     return static_cast<unsigned>(planned(lags_, sample).size() * orders(sample).size());
   }
+  /// At the lag with the fewest pairs; no lag needs more.
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
                                                     double beta) const override {
     const std::vector<std::uint32_t> fitting = planned(lags_, sample);
     if (fitting.empty()) return std::nullopt;
-    return effect_at(sample.chunks().pairs(fitting.back()), sample.problem.p, alpha, beta);  // the fewest
+    const std::uint64_t fewest = sample.chunks().pairs(fitting.back());
+    return MinimumDetectableEffect{stats::lag_min_effect(fewest, alpha, beta, sample.problem.p), kUnit,
+                                   1 - beta};
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<LagObserver>(lags_);
@@ -132,6 +135,7 @@ class Lags final : public Check {
     const std::vector<std::uint32_t> fitting = planned(lags_, context.sample);
     std::vector<Statistic> statistics;
     std::uint64_t comparisons = 0;
+    const auto effect = detectable(context.sample, context.alpha, kBeta);
     for (const Order order : orders(context.sample)) {
       const LagCounts& counts = order == Order::logical ? observed.logical : observed.memory;
       const std::vector<stats::ChunkKind> chunks = counts.chunks();
@@ -142,6 +146,7 @@ class Lags final : public Check {
         if (!stats::products_are_valid(counts.pairs(i).n, p)) continue;
         comparisons += counts.pairs(i).n;
         statistics.push_back(statistic(counts.pairs(i), chunks, lag, order, context));
+        statistics.back().minimum_detectable_effect = effect;
       }
     }
     if (statistics.empty()) return invalid("too few pairs of entries at this drop probability");
@@ -158,10 +163,6 @@ class Lags final : public Check {
   }
 
  private:
-  static MinimumDetectableEffect effect_at(std::uint64_t pairs, double p, double alpha, double beta) {
-    return {stats::lag_min_effect(pairs, alpha, beta, p), kUnit, 1 - beta};
-  }
-
   Statistic statistic(const stats::PairProducts& pairs, const std::vector<stats::ChunkKind>& chunks,
                       std::uint32_t lag, Order order, const JudgeContext& context) const {
     const double p = context.p;
@@ -183,7 +184,6 @@ class Lags final : public Check {
     s.value = stats::centred_sum(pairs, p) / (std::sqrt(static_cast<double>(pairs.n)) * p * (1 - p));
     set_tail(s, stats::lag_two_sided(pairs, chunks, lag, p), context.alpha);
     s.effect = Effect{stats::pair_correlation(pairs, p), kUnit, std::nullopt, std::nullopt};
-    s.minimum_detectable_effect = effect_at(pairs.n, p, context.alpha, kBeta);
     return s;
   }
 

@@ -3,6 +3,7 @@
 
 #include "harness/stats/repeats.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "suites/catalogue.hpp"
@@ -110,36 +111,49 @@ class Repeats final : public Check {
     }
     const stats::RepeatPlan& plan = finder.plan();
     const double chance = stats::repeat_chance(plan, searched_entries(context.sample), context.p);
-    const auto repeat = finder.earliest();
+    const stats::RepeatFindings findings = finder.findings();
+    const auto& repeat = findings.earliest;
     Statistic s;
     s.id = "S24";
     s.name = "repeated windows";
     s.counts = {{"entries", {observer.entries}},
+                {"places", {finder.places()}},
                 {"anchors", {finder.anchors()}},
-                {"windows", {finder.windows()}},
-                {"repeated", {finder.repeated()}}};
+                {"windows", {findings.windows}},
+                {"repeated", {findings.repeated}}};
     if (repeat) {
       s.counts.push_back({"first_block_and_entry", {repeat->first.block, repeat->first.entry}});
       s.counts.push_back({"second_block_and_entry", {repeat->second.block, repeat->second.entry}});
     }
-    s.null_law = "no window occurs twice: the expected number of repeats bounds their probability";
+    s.null_law =
+        "no window occurs twice: the expected number of repeats bounds their probability; and some places "
+        "hold an anchor";
     s.null_parameters = {{"p", context.p},
                          {"window", static_cast<double>(plan.window)},
+                         {"rare_is_drop", plan.rare_is_drop ? 1.0 : 0.0},
                          {"anchor_rare_bits", static_cast<double>(plan.rare)},
                          {"anchor_common_bits", static_cast<double>(plan.common)},
-                         {"kept_share", finder.kept_share()},
+                         {"kept_share", findings.kept_share},
                          {"shortest_repeat_seen", static_cast<double>(stats::shortest_repeat(plan, 1e-9))},
                          {"expected_repeats", chance}};
-    s.value = static_cast<double>(finder.repeated());
-    set_tail(s, stats::repeat_test(finder.repeated(), chance), context.alpha);
+    s.value = static_cast<double>(findings.repeated);
+    set_tail(s, stats::repeat_test(finder, findings, chance, context.p), context.alpha);
     s.minimum_detectable_effect = detectable(context.sample, context.alpha, kBeta);
     return judge_statistics({s}, observer.entries, [&](const Statistic&) {
+      if (!repeat)
+        return fmt::format(
+            "none of {} places begins {} {} in a row followed by {} {}, where about {} are expected: such "
+            "runs "
+            "are never drawn",
+            finder.places(), plan.rare, plan.rare_is_drop ? "drops" : "keeps", plan.common,
+            plan.rare_is_drop ? "keeps" : "drops",
+            std::llround(static_cast<double>(finder.places()) * plan.anchor_probability));
       const Place first(repeat->first, context.sample), second(repeat->second, context.sample);
       return fmt::format(
           "{} of {} windows of {} entries occur twice or more, bit for bit: the first starts at {} and again "
           "at "
           "{}{}; {}",
-          finder.repeated(), finder.windows(), plan.window, first.text(), second.text(),
+          findings.repeated, findings.windows, plan.window, first.text(), second.text(),
           repeat->first.order == Order::memory ? ", in memory order" : "", likely_cause(first, second));
     });
   }

@@ -76,8 +76,8 @@ TEST(Repeats, CatchAStretchAtAnUnknownShift) {
   EXPECT_EQ(j.verdict, Verdict::fail);
   EXPECT_THAT(j.message, HasSubstr("the stream may advance by too little"));
   const auto& counts = j.statistics.at(0).counts;
-  EXPECT_EQ(counts.at(4).first, "first_block_and_entry");
-  EXPECT_EQ(counts.at(5).second.at(1) - counts.at(4).second.at(1), 2 * Int128{kCall} + 20001 - 777);
+  ASSERT_EQ(counts.at(5).first, "first_block_and_entry");
+  EXPECT_EQ(counts.at(6).second.at(1) - counts.at(5).second.at(1), 2 * Int128{kCall} + 20001 - 777);
 }
 
 TEST(Repeats, CatchAStretchInsideOneCallAndAcrossBlocks) {
@@ -89,6 +89,15 @@ TEST(Repeats, CatchAStretchInsideOneCallAndAcrossBlocks) {
   EXPECT_THAT(seeds.message, HasSubstr("the mask of block 1 repeats block 0, which has another seed"));
   const Judgement overlap = judge_stream(check(), kCalls, copied(1, 0, 2, 5, kCall - 5, true));
   EXPECT_THAT(overlap.message, HasSubstr("streams of different seeds overlap"));
+}
+
+TEST(Repeats, CatchMasksInWhichTheAnchorNeverOccurs) {
+  const Judgement j =
+      judge_stream(check(), kCalls, [](MaskBits& mask, std::mt19937_64&, std::uint64_t, std::uint32_t) {
+        for (std::uint64_t i = 0; i < mask.size(); i += 3) put(mask, i, true);
+      });
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, HasSubstr("never drawn"));
 }
 
 TEST(Repeats, MergeFindsWhatLiesOnBothSides) {

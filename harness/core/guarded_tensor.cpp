@@ -74,9 +74,12 @@ GuardedTensor::GuardedTensor(std::unique_ptr<Memory> memory, const Problem& prob
     : memory_(std::move(memory)) {
   DROPCHECK_CHECK(memory_ != nullptr && memory_->size() >= bytes_needed(problem, is_output));
   const TensorGeometry g = geometry_of(problem, is_output);
-  std::memset(memory_->data(), std::to_integer<int>(kGuard), memory_->size());
   body_ = memory_->data() + kGuardBytes + static_cast<std::size_t>(g.first) * size_of(problem.dtype);
   body_bytes_ = body_bytes_of(problem, g);
+  bytes_after_ = std::min(memory_->size() - static_cast<std::size_t>(body_ - memory_->data()) - body_bytes_,
+                          kGuardBytes + kMemoryAlignment);
+  std::fill(memory_->data(), body_, kGuard);
+  std::fill_n(body_ + body_bytes_, bytes_after_, kGuard);
   view_ = {body_, problem.dtype, problem.shape, g.strides};
   has_gaps_ = g.span > element_count(problem.shape);
   poison();
@@ -89,8 +92,8 @@ void GuardedTensor::poison() {
 std::optional<std::string> GuardedTensor::fault(std::string_view name, bool expect_written) const {
   const std::byte* begin = memory_->data();
   const auto before = static_cast<std::size_t>(body_ - begin);
-  const std::size_t after = memory_->size() - before - body_bytes_;
-  std::size_t outside = count_other(begin, before, kGuard) + count_other(body_ + body_bytes_, after, kGuard);
+  std::size_t outside =
+      count_other(begin, before, kGuard) + count_other(body_ + body_bytes_, bytes_after_, kGuard);
   const bool counts = has_gaps_ || (expect_written && body_bytes_ > 0);
   const auto span = static_cast<std::int64_t>(body_bytes_ / view_.element_size());
   std::size_t unwritten = 0;

@@ -21,7 +21,8 @@ class GuardedTensor {
   /// Bytes that `memory` must have for this problem's tensor.
   static std::size_t bytes_needed(const Problem& problem, bool is_output);
 
-  /// Lays the tensor out in `memory`, which it then owns, and sets the guards.
+  /// Lays the tensor out at the beginning of `memory`, which it then owns, and sets the guards. The memory
+  /// may be larger; the rest of it is not looked at.
   GuardedTensor(std::unique_ptr<Memory> memory, const Problem& problem, bool is_output);
 
   const TensorView& view() const { return view_; }
@@ -40,8 +41,9 @@ class GuardedTensor {
  private:
   std::unique_ptr<Memory> memory_;
   TensorView view_;
-  std::byte* body_;         // first byte that may lie in the tensor
-  std::size_t body_bytes_;  // elements and the gaps between them
+  std::byte* body_;          // first byte that may lie in the tensor
+  std::size_t body_bytes_;   // elements and the gaps between them
+  std::size_t bytes_after_;  // of the guard behind them
   bool has_gaps_;
 };
 

@@ -50,6 +50,19 @@ TEST_P(GuardedTensorOf, IsSilentWhenEveryElementWasWrittenAndNothingElse) {
   }
 }
 
+TEST_P(GuardedTensorOf, GuardsTheBeginningOfMemoryThatIsTooLarge) {
+  const Problem x = laid_out({3, 7}, Layout::contiguous, GetParam());
+  const std::size_t needed = GuardedTensor::bytes_needed(x, true);
+  GuardedTensor tensor(std::move(*heap_memory(needed + 100000)), x, true);
+  write_all(tensor);
+  EXPECT_EQ(tensor.fault("y", true), std::nullopt);
+  std::byte* memory = tensor.memory().data();
+  memory[needed + 99999] = std::byte{1};  // of a larger tensor that lay here before
+  EXPECT_EQ(tensor.fault("y", true), std::nullopt);
+  memory[needed - 1] = std::byte{1};
+  EXPECT_THAT(tensor.fault("y", true), Optional(HasSubstr("1 bytes outside the tensor")));
+}
+
 TEST_P(GuardedTensorOf, SeesAByteBeforeOrAfter) {
   for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::shifted}) {
     const Problem x = laid_out({3, 7}, layout, GetParam());

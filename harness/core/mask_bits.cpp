@@ -30,6 +30,16 @@ class BitWriter {
   std::uint64_t at_ = 0;
 };
 
+/// Bits 0, 2, 4, ... of the word, next to each other (H. S. Warren, "Hacker's Delight", 2002, section 7-2).
+std::uint64_t even_bits(std::uint64_t word) {
+  word &= 0x5555555555555555u;
+  word = (word | word >> 1) & 0x3333333333333333u;
+  word = (word | word >> 2) & 0x0f0f0f0f0f0f0f0fu;
+  word = (word | word >> 4) & 0x00ff00ff00ff00ffu;
+  word = (word | word >> 8) & 0x0000ffff0000ffffu;
+  return (word | word >> 16) & 0x00000000ffffffffu;
+}
+
 /// `count` bits (1 to 64) that lie `stride` apart, from bit `first` on.
 std::uint64_t read_bits(std::span<const std::uint64_t> words, std::uint64_t first, std::uint64_t stride,
                         unsigned count) {
@@ -38,6 +48,14 @@ std::uint64_t read_bits(std::span<const std::uint64_t> words, std::uint64_t firs
     bits = words[first / 64] >> (first % 64);
     if (first % 64 + count > 64) bits |= words[first / 64 + 1] << (64 - first % 64);
     return count == 64 ? bits : bits & ((std::uint64_t{1} << count) - 1);
+  }
+  if (stride == 2) {
+    for (unsigned i = 0; i < count; i += 32) {
+      const unsigned taken = std::min(32u, count - i);
+      const std::uint64_t spread = read_bits(words, first + 2 * std::uint64_t{i}, 1, 2 * taken - 1);
+      bits |= even_bits(spread) << i;
+    }
+    return bits;
   }
   for (unsigned i = 0; i < count; ++i, first += stride) bits |= (words[first / 64] >> (first % 64) & 1) << i;
   return bits;
@@ -92,12 +110,12 @@ std::vector<Axis> axes_of(const TensorView& tensor) {
 }
 
 /// Drop bits of `count` elements without gaps.
-MaskBits dense_bits(Op op, const TensorView& output, std::uint64_t count) {
+OutputBits dense_bits(Op op, const TensorView& output, std::uint64_t count) {
   DROPCHECK_CHECK(is_float(output.dtype));
-  MaskBits bits(count);
-  pack_drops(output.data, count, output.element_size(), is_alpha(op) ? DropMark::negative : DropMark::zero,
-             bits.words());
-  return bits;
+  OutputBits found{MaskBits(count), false};
+  found.any_all_ones = pack_drops(output.data, count, output.element_size(),
+                                  is_alpha(op) ? DropMark::negative : DropMark::zero, found.drops.words());
+  return found;
 }
 
 /// Elements from the first to the last in memory.
@@ -105,6 +123,22 @@ std::uint64_t span_of(const std::vector<Axis>& axes) {
   std::uint64_t span = 1;
   for (const Axis& axis : axes) span += (axis.size - 1) * axis.stride;
   return span;
+}
+
+/// channel_bits where a word holds whole channels: neighbours are joined until one bit a channel is left.
+void small_channels(const MaskBits& elements, std::uint64_t inner, ChannelBits& result) {
+  const std::uint64_t in_word = 64 / inner;
+  for (std::size_t w = 0; w < elements.words().size(); ++w) {
+    std::uint64_t first = elements.words()[w], any = first, all = first;
+    for (std::uint64_t size = inner; size > 1; size /= 2) {
+      first = even_bits(first);
+      any = even_bits(any | any >> 1);
+      all = even_bits(all & all >> 1);
+    }
+    const std::uint64_t at = w * in_word;
+    result.bits.words()[at / 64] |= first << (at % 64);
+    result.mixed_channels += static_cast<std::uint64_t>(std::popcount(any & ~all));
+  }
 }
 
 }  // namespace
@@ -116,13 +150,16 @@ std::uint64_t hamming_distance(const MaskBits& a, const MaskBits& b) {
   return count_differing(a.words(), b.words());
 }
 
-MaskBits drop_bits_of_output(Op op, const TensorView& output) {
+OutputBits read_output(Op op, const TensorView& output) {
   if (output.count() == 0 || output.is_contiguous())
     return dense_bits(op, output, static_cast<std::uint64_t>(output.count()));
   // All slots of memory become bits first, gaps among them: bits are quicker to put in order than elements.
   const std::vector<Axis> axes = joined(axes_of(output));
-  return walk(dense_bits(op, output, span_of(axes)), axes);
+  const OutputBits slots = dense_bits(op, output, span_of(axes));
+  return {walk(slots.drops, axes), slots.any_all_ones};
 }
+
+MaskBits drop_bits_of_output(Op op, const TensorView& output) { return read_output(op, output).drops; }
 
 MaskBits drop_bits_in_memory_order(Op op, const TensorView& output) {
   return drop_bits_of_output(op, in_memory_order(output));
@@ -134,18 +171,23 @@ ChannelBits channel_bits(const MaskBits& elements, std::span<const std::int64_t>
   ChannelBits result{MaskBits(channels), 0};
   if (channels == 0) return result;
   const std::uint64_t inner = elements.size() / channels;
+  if (std::has_single_bit(inner) && inner <= 64) {
+    small_channels(elements, inner, result);
+    return result;
+  }
   for (std::uint64_t c = 0; c < channels; ++c) {
     const std::uint64_t begin = c * inner, end = begin + inner;
-    std::uint64_t dropped = 0;
+    bool any = false, all = true;
     for (std::uint64_t at = begin; at < end;) {  // the part of each word that belongs to the channel
       const std::uint64_t length = std::min(64 - at % 64, end - at);
-      const std::uint64_t part = elements.words()[at / 64] >> (at % 64);
-      dropped += static_cast<std::uint64_t>(
-          std::popcount(length == 64 ? part : part & ((std::uint64_t{1} << length) - 1)));
+      const std::uint64_t used = ~std::uint64_t{0} >> (64 - length);
+      const std::uint64_t part = elements.words()[at / 64] >> (at % 64) & used;
+      any = any || part != 0;
+      all = all && part == used;
       at += length;
     }
     if (inner > 0 && elements[begin]) result.bits.set(c);
-    if (dropped != 0 && dropped != inner) ++result.mixed_channels;
+    if (any && !all) ++result.mixed_channels;
   }
   return result;
 }

@@ -40,6 +40,11 @@ std::uint64_t hamming_distance(const MaskBits& a, const MaskBits& b);
 /// the alpha operators with inputs >= 1, when it is negative (the dropped value is negative and every kept
 /// one positive for p < 1).
 MaskBits drop_bits_of_output(Op op, const TensorView& output);
+struct OutputBits {
+  MaskBits drops;             // as drop_bits_of_output
+  bool any_all_ones = false;  // an element, or a gap between elements, has all its bits set
+};
+OutputBits read_output(Op op, const TensorView& output);
 /// The same in the order of the elements' addresses, whatever gaps there are between them.
 MaskBits drop_bits_in_memory_order(Op op, const TensorView& output);
 

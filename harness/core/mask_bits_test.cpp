@@ -230,7 +230,7 @@ TEST(HammingDistanceDeathTest, RefusesMasksOfUnequalSizes) {
 }
 
 TEST(ChannelBits, EqualTheNaiveReadingForEveryInnerSize) {
-  for (const std::int64_t inner : {1, 2, 3, 7, 31, 63, 64, 65, 128, 130}) {
+  for (const std::int64_t inner : {1, 2, 3, 4, 7, 8, 16, 31, 32, 63, 64, 65, 128, 130}) {
     const std::int64_t shape[] = {3, 5, inner};
     MaskBits elements(static_cast<std::uint64_t>(15 * inner));
     std::uint64_t state = 99;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "harness/core/element.hpp"
 #include "harness/core/invariant.hpp"
 
 #ifndef HWY_WANT_AVX3_DL
@@ -67,37 +68,53 @@ HWY_INLINE hn::Vec<D> load(D d, const std::byte* data, std::size_t i) {
 #endif
 
 template <DropMark kMark, typename Word>
-HWY_INLINE void pack(const std::byte* data, std::size_t count, std::uint64_t* words) {
+HWY_INLINE bool pack(const std::byte* data, std::size_t count, std::uint64_t* words) {
+  constexpr Word kOnes = static_cast<Word>(~Word{0});
+  bool any_ones = false;
   std::size_t base = 0;
 #if HWY_TARGET != HWY_SCALAR
   const hn::CappedTag<Word, 64> d;
   const std::size_t lanes = hn::Lanes(d);
+  const auto ones = hn::Set(d, kOnes);
+  auto found = hn::Zero(d);  // a lane has set bits where it ever was all ones
   for (; base + 64 <= count; base += 64) {
     std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < 64; i += lanes)
-      bits |= bits_of(d, dropped<kMark>(d, load(d, data, base + i))) << i;
+    for (std::size_t i = 0; i < 64; i += lanes) {
+      const auto v = load(d, data, base + i);
+      bits |= bits_of(d, dropped<kMark>(d, v)) << i;
+      found = hn::Or(found, hn::VecFromMask(d, hn::Eq(v, ones)));
+    }
     words[base / 64] = bits;
   }
+  any_ones = !hn::AllTrue(d, hn::Eq(found, hn::Zero(d)));
 #endif
   for (; base < count; base += 64) {
     std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < std::min<std::size_t>(64, count - base); ++i)
-      bits |= std::uint64_t{is_dropped<kMark>(word_at<Word>(data, base + i))} << i;
+    for (std::size_t i = 0; i < std::min<std::size_t>(64, count - base); ++i) {
+      const Word word = word_at<Word>(data, base + i);
+      bits |= std::uint64_t{is_dropped<kMark>(word)} << i;
+      any_ones |= word == kOnes;
+    }
     words[base / 64] = bits;
+  }
+  return any_ones;
+}
+
+template <DropMark kMark>
+HWY_INLINE bool pack_any(const std::byte* data, std::size_t count, std::size_t size, std::uint64_t* words) {
+  switch (size) {
+    case 2: return pack<kMark, std::uint16_t>(data, count, words);
+    case 4: return pack<kMark, std::uint32_t>(data, count, words);
+    default: return pack<kMark, std::uint64_t>(data, count, words);
   }
 }
 
-void pack_any(const std::byte* data, std::size_t count, std::size_t size, DropMark mark,
-              std::uint64_t* words) {
-  if (mark == DropMark::zero) {
-    if (size == 2) pack<DropMark::zero, std::uint16_t>(data, count, words);
-    if (size == 4) pack<DropMark::zero, std::uint32_t>(data, count, words);
-    if (size == 8) pack<DropMark::zero, std::uint64_t>(data, count, words);
-  } else {
-    if (size == 2) pack<DropMark::negative, std::uint16_t>(data, count, words);
-    if (size == 4) pack<DropMark::negative, std::uint32_t>(data, count, words);
-    if (size == 8) pack<DropMark::negative, std::uint64_t>(data, count, words);
-  }
+bool pack_zeros(const std::byte* data, std::size_t count, std::size_t size, std::uint64_t* words) {
+  return pack_any<DropMark::zero>(data, count, size, words);
+}
+
+bool pack_negatives(const std::byte* data, std::size_t count, std::size_t size, std::uint64_t* words) {
+  return pack_any<DropMark::negative>(data, count, size, words);
 }
 
 std::uint64_t count_ones_of(const std::uint64_t* words, std::size_t size) {
@@ -196,6 +213,58 @@ HWY_INLINE bool zero_or_scaled(const std::byte* y, const std::int8_t* x, std::si
   return true;
 }
 
+/// Floats rounded to nearest even in the half type: its bits, widened. Not all instruction sets convert to
+/// f16, and where Highway does it without them it truncates.
+template <DType kDType, class D>
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> half_bits(D d, hn::Vec<D> value) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  constexpr int kLostBits = kDType == DType::bf16 ? 16 : 13;
+  const auto bits = hn::BitCast(du, value);
+  const auto odd = hn::And(hn::ShiftRight<kLostBits>(bits), hn::Set(du, 1u));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, (1u << (kLostBits - 1)) - 1)));
+  if constexpr (kDType == DType::bf16) return hn::ShiftRight<16>(rounded);
+  const auto sign = hn::And(bits, hn::Set(du, 0x80000000u));
+  const auto normal = hn::Sub(hn::ShiftRight<13>(hn::Xor(rounded, sign)), hn::Set(du, 112u << 10));
+  // Below 2^-14 the bits count steps of 2^-24, the last place of floats from 1/2 to 1. From 2^16 on all is
+  // infinite.
+  const auto shift = hn::Set(d, 0.75f);
+  const auto steps = hn::Mul(hn::Sub(hn::Add(hn::Abs(value), shift), shift), hn::Set(d, 0x1p24f));
+  const auto small = hn::BitCast(du, hn::ConvertTo(di, hn::Min(steps, hn::Set(d, 1024.0f))));
+  const auto tiny = hn::Lt(hn::Xor(bits, sign), hn::Set(du, 0x38800000u));
+  const auto magnitude = hn::IfThenElse(tiny, small, hn::Min(normal, hn::Set(du, 0x7c00u)));
+  return hn::Or(hn::ShiftRight<16>(sign), magnitude);
+}
+
+/// Vectors only: the elements that do not fill one are left to the caller, which looks at [result, count).
+template <DType kDType>
+HWY_INLINE bool zero_or_scaled_half(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
+                                    float operand, std::size_t& done) {
+  done = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const hn::Rebind<std::uint16_t, decltype(d)> d16;
+  const hn::Rebind<std::int32_t, decltype(d)> d32;
+  const hn::Rebind<std::int8_t, decltype(d)> d8;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto scale = hn::Set(d, operand);
+  auto wrong = hn::Zero(du);
+  for (; done + lanes <= count; done += lanes) {
+    const auto value = hn::ConvertTo(d, hn::PromoteTo(d32, hn::LoadU(d8, x + done)));
+    const auto expected = half_bits<kDType>(d, divide ? hn::Div(value, scale) : hn::Mul(value, scale));
+    const auto out = hn::PromoteTo(du, load(d16, y, done));
+    const auto is_zero = hn::Eq(hn::And(out, hn::Set(du, 0x7fffu)), hn::Zero(du));
+    const auto fits = hn::Or(hn::VecFromMask(du, is_zero), hn::VecFromMask(du, hn::Eq(out, expected)));
+    wrong = hn::Or(wrong, hn::Not(fits));
+  }
+  return hn::AllTrue(du, hn::Eq(wrong, hn::Zero(du)));
+#else
+  (void)y, (void)x, (void)count, (void)divide, (void)operand;
+  return true;
+#endif
+}
+
 bool zero_or_scaled_f32(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
                         float operand) {
   return divide ? zero_or_scaled<true, float, std::uint32_t>(y, x, count, operand)
@@ -208,6 +277,16 @@ bool zero_or_scaled_f64(const std::byte* y, const std::int8_t* x, std::size_t co
                 : zero_or_scaled<false, double, std::uint64_t>(y, x, count, operand);
 }
 
+bool zero_or_scaled_f16(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
+                        float operand, std::size_t* done) {
+  return zero_or_scaled_half<DType::f16>(y, x, count, divide, operand, *done);
+}
+
+bool zero_or_scaled_bf16(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
+                         float operand, std::size_t* done) {
+  return zero_or_scaled_half<DType::bf16>(y, x, count, divide, operand, *done);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace dropcheck
 HWY_AFTER_NAMESPACE();
@@ -215,18 +294,23 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dropcheck {
 
-HWY_EXPORT(pack_any);
+HWY_EXPORT(pack_zeros);
+HWY_EXPORT(pack_negatives);
 HWY_EXPORT(count_ones_of);
 HWY_EXPORT(count_differing_of);
 HWY_EXPORT(any_ones_of);
 HWY_EXPORT(zero_or_scaled_f32);
 HWY_EXPORT(zero_or_scaled_f64);
+HWY_EXPORT(zero_or_scaled_f16);
+HWY_EXPORT(zero_or_scaled_bf16);
 
-void pack_drops(const std::byte* data, std::uint64_t count, std::size_t element_size, DropMark mark,
+bool pack_drops(const std::byte* data, std::uint64_t count, std::size_t element_size, DropMark mark,
                 std::span<std::uint64_t> words) {
   DROPCHECK_CHECK(words.size() == (count + 63) / 64);
   DROPCHECK_CHECK(element_size == 2 || element_size == 4 || element_size == 8);
-  HWY_DYNAMIC_DISPATCH(pack_any)(data, count, element_size, mark, words.data());
+  return mark == DropMark::zero
+             ? HWY_DYNAMIC_DISPATCH(pack_zeros)(data, count, element_size, words.data())
+             : HWY_DYNAMIC_DISPATCH(pack_negatives)(data, count, element_size, words.data());
 }
 
 std::uint64_t count_ones(std::span<const std::uint64_t> words) {
@@ -244,13 +328,31 @@ bool any_all_ones(const std::byte* data, std::uint64_t count, std::size_t elemen
   return HWY_DYNAMIC_DISPATCH(any_ones_of)(data, count, element_size);
 }
 
-bool all_zero_or_scaled(const std::byte* y, std::span<const std::int8_t> x, std::size_t element_size,
+bool all_zero_or_scaled(const std::byte* y, std::span<const std::int8_t> x, DType dtype,
                         ScaledInteger scale) {
-  DROPCHECK_CHECK(element_size == 4 || element_size == 8);
-  if (element_size == 4)
-    return HWY_DYNAMIC_DISPATCH(zero_or_scaled_f32)(y, x.data(), x.size(), scale.divide,
-                                                    static_cast<float>(scale.operand));
-  return HWY_DYNAMIC_DISPATCH(zero_or_scaled_f64)(y, x.data(), x.size(), scale.divide, scale.operand);
+  const auto narrow = static_cast<float>(scale.operand);
+  std::size_t done = 0;
+  bool fits = true;
+  switch (dtype) {
+    case DType::f64:
+      return HWY_DYNAMIC_DISPATCH(zero_or_scaled_f64)(y, x.data(), x.size(), scale.divide, scale.operand);
+    case DType::f32:
+      return HWY_DYNAMIC_DISPATCH(zero_or_scaled_f32)(y, x.data(), x.size(), scale.divide, narrow);
+    case DType::f16:
+      fits = HWY_DYNAMIC_DISPATCH(zero_or_scaled_f16)(y, x.data(), x.size(), scale.divide, narrow, &done);
+      break;
+    default:
+      DROPCHECK_CHECK(dtype == DType::bf16);
+      fits = HWY_DYNAMIC_DISPATCH(zero_or_scaled_bf16)(y, x.data(), x.size(), scale.divide, narrow, &done);
+  }
+  for (std::size_t i = done; fits && i < x.size(); ++i) {
+    const auto value = static_cast<float>(x[i]);
+    std::byte expected[8] = {};
+    store_element(scale.divide ? value / narrow : value * narrow, expected, dtype);
+    const std::uint64_t out = element_bits(y + 2 * i, dtype);
+    fits = (out & 0x7fffu) == 0 || out == element_bits(expected, dtype);
+  }
+  return fits;
 }
 
 }  // namespace dropcheck

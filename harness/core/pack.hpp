@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "harness/core/vocabulary.hpp"
+
 namespace dropcheck {
 
 /// What a dropped element looks like, whatever its dtype.
@@ -16,7 +18,8 @@ enum class DropMark : std::uint8_t {
 
 /// Bit i of `words` = element i of the dense `data` is dropped; bits past `count` are 0. Elements are numbers
 /// of 2, 4 or 8 bytes in IEEE order of bits (f16, bf16, f32, f64). `words` has (count + 63) / 64 elements.
-void pack_drops(const std::byte* data, std::uint64_t count, std::size_t element_size, DropMark mark,
+/// Returns whether any element has all its bits set.
+bool pack_drops(const std::byte* data, std::uint64_t count, std::size_t element_size, DropMark mark,
                 std::span<std::uint64_t> words);
 
 /// Number of 1 bits.
@@ -27,15 +30,15 @@ std::uint64_t count_differing(std::span<const std::uint64_t> a, std::span<const 
 /// Whether any of `count` dense elements of 1, 2, 4, 8 or 16 bytes has all its bits set.
 bool any_all_ones(const std::byte* data, std::uint64_t count, std::size_t element_size);
 
-/// The rounded product or quotient that a kept element of f32 or f64 holds.
+/// The rounded product or quotient that a kept element holds. Half types are computed in f32 and rounded
+/// again.
 struct ScaledInteger {
   bool divide = false;  // x / operand instead of x * operand
-  double operand = 1;   // exact in the dtype
+  double operand = 1;   // exact in the dtype, for half types in f32
 };
 
-/// Whether every y[i] is +0, -0 or, to the bit, x[i] scaled and rounded to nearest in the type of 4 (f32) or
-/// 8 (f64) bytes. y is dense and has x.size() elements.
-bool all_zero_or_scaled(const std::byte* y, std::span<const std::int8_t> x, std::size_t element_size,
-                        ScaledInteger scale);
+/// Whether every y[i] is +0, -0 or, to the bit, x[i] scaled and rounded to nearest in a floating dtype. y is
+/// dense and has x.size() elements.
+bool all_zero_or_scaled(const std::byte* y, std::span<const std::int8_t> x, DType dtype, ScaledInteger scale);
 
 }  // namespace dropcheck

@@ -123,7 +123,8 @@ void expect_exact_comparison(bool divide, Float operand) {
       if (i % 5 == 3) y[i] = static_cast<Float>(-0.0);
     }
     const auto fits = [&] {
-      return all_zero_or_scaled(reinterpret_cast<const std::byte*>(y.data()), x, sizeof(Float),
+      return all_zero_or_scaled(reinterpret_cast<const std::byte*>(y.data()), x,
+                                sizeof(Float) == 4 ? DType::f32 : DType::f64,
                                 {divide, static_cast<double>(operand)});
     };
     ASSERT_TRUE(fits()) << n;
@@ -147,6 +148,58 @@ TEST_P(Pack, ComparesWithScaledIntegersToTheBit) {
     expect_exact_comparison<float>(true, static_cast<float>(q));
     expect_exact_comparison<double>(false, 1 / q);
     expect_exact_comparison<double>(true, q);
+  }
+}
+
+TEST_P(Pack, ComparesHalfTypesWithScaledIntegersToTheBit) {
+  for (const DType dtype : {DType::f16, DType::bf16}) {
+    for (const bool divide : {false, true}) {
+      for (const float operand : {0.9f, 0.7f, 1.0f / 3, 1.1111112f, 0.001f, 3e-6f}) {
+        for (const std::size_t n : {1u, 7u, 16u, 33u, 256u}) {
+          std::vector<std::int8_t> x(n);
+          std::vector<std::uint16_t> y(n);
+          const auto bytes = [&] { return reinterpret_cast<std::byte*>(y.data()); };
+          for (std::size_t i = 0; i < n; ++i) {
+            x[i] = static_cast<std::int8_t>(i * 37 + 1);
+            const volatile float value = static_cast<float>(x[i]), scale = operand;
+            store_element(divide ? value / scale : value * scale, bytes() + 2 * i, dtype);
+            if (i % 5 == 1) y[i] = 0;
+            if (i % 5 == 3) y[i] = 0x8000;
+          }
+          const auto fits = [&] { return all_zero_or_scaled(bytes(), x, dtype, {divide, double{operand}}); };
+          ASSERT_TRUE(fits()) << to_string(dtype) << divide << operand << " " << n;
+          for (std::size_t i = 0; i < n; ++i) {
+            if ((y[i] & 0x7fff) == 0) continue;
+            const std::uint16_t right = y[i];
+            for (const int flip : {1, 0x8000}) {
+              y[i] = static_cast<std::uint16_t>(right ^ flip);
+              ASSERT_TRUE(!fits() || (y[i] & 0x7fff) == 0) << to_string(dtype) << n << " " << i;
+            }
+            y[i] = 0xffff;
+            ASSERT_FALSE(fits());
+            y[i] = right;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Pack, TellsWhetherAnyElementHasAllBitsSet) {
+  for (const std::size_t size : {2u, 4u, 8u}) {
+    for (const std::size_t n : {1u, 63u, 64u, 65u, 200u}) {
+      std::vector<std::byte> data(n * size, std::byte{0xFF});
+      for (std::size_t i = 0; i < n; ++i) data[i * size + i % size] = std::byte{0x7F};
+      std::vector<std::uint64_t> words((n + 63) / 64);
+      for (const DropMark mark : {DropMark::zero, DropMark::negative}) {
+        ASSERT_FALSE(pack_drops(data.data(), n, size, mark, words)) << size << " " << n;
+        for (std::size_t i = 0; i < n; ++i) {
+          data[i * size + i % size] = std::byte{0xFF};
+          ASSERT_TRUE(pack_drops(data.data(), n, size, mark, words)) << size << " " << n << " " << i;
+          data[i * size + i % size] = std::byte{0x7F};
+        }
+      }
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <type_traits>
 
 namespace dropcheck {
 namespace {
@@ -17,6 +18,29 @@ std::vector<std::int64_t> dense_strides(const std::vector<std::int64_t>& shape,
     step *= std::max<std::int64_t>(shape[order[i]], 1);
   }
   return strides;
+}
+
+/// Calls `body` with the size as a constant: copies of one element are single instructions then.
+template <typename Body>
+void with_element_size(std::size_t size, Body&& body) {
+  switch (size) {
+    case 1: return body(std::integral_constant<std::size_t, 1>{});
+    case 2: return body(std::integral_constant<std::size_t, 2>{});
+    case 4: return body(std::integral_constant<std::size_t, 4>{});
+    case 8: return body(std::integral_constant<std::size_t, 8>{});
+    default: return body(std::integral_constant<std::size_t, 16>{});
+  }
+}
+
+/// Pointers to the elements in logical order.
+template <typename Visit>
+void for_each_element(const TensorView& tensor, std::size_t size, Visit&& visit) {
+  const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
+  const std::int64_t step =
+      (tensor.strides.empty() ? 1 : tensor.strides.back()) * static_cast<std::int64_t>(size);
+  for_each_row(tensor, [&](std::byte* at) {
+    for (std::int64_t i = 0; i < row; ++i) visit(at + i * step);
+  });
 }
 
 }  // namespace
@@ -67,30 +91,30 @@ TensorView in_memory_order(const TensorView& tensor) {
 }
 
 void gather(const TensorView& tensor, std::byte* out) {
-  const std::size_t size = tensor.element_size();
   if (tensor.is_contiguous()) {
-    if (tensor.count() > 0) std::memcpy(out, tensor.data, static_cast<std::size_t>(tensor.count()) * size);
+    if (tensor.count() > 0)
+      std::memcpy(out, tensor.data, static_cast<std::size_t>(tensor.count()) * tensor.element_size());
     return;
   }
-  const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
-  const std::int64_t step = tensor.strides.empty() ? 1 : tensor.strides.back();
-  for_each_row(tensor, [&](const std::byte* in) {
-    for (std::int64_t i = 0; i < row; ++i, out += size)
-      std::memcpy(out, in + i * step * static_cast<std::int64_t>(size), size);
+  with_element_size(tensor.element_size(), [&](auto size) {
+    for_each_element(tensor, size, [&](const std::byte* element) {
+      std::memcpy(out, element, size);
+      out += size;
+    });
   });
 }
 
 void scatter(const std::byte* in, const TensorView& tensor) {
-  const std::size_t size = tensor.element_size();
   if (tensor.is_contiguous()) {
-    if (tensor.count() > 0) std::memcpy(tensor.data, in, static_cast<std::size_t>(tensor.count()) * size);
+    if (tensor.count() > 0)
+      std::memcpy(tensor.data, in, static_cast<std::size_t>(tensor.count()) * tensor.element_size());
     return;
   }
-  const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
-  const std::int64_t step = tensor.strides.empty() ? 1 : tensor.strides.back();
-  for_each_row(tensor, [&](std::byte* out) {
-    for (std::int64_t i = 0; i < row; ++i, in += size)
-      std::memcpy(out + i * step * static_cast<std::int64_t>(size), in, size);
+  with_element_size(tensor.element_size(), [&](auto size) {
+    for_each_element(tensor, size, [&](std::byte* element) {
+      std::memcpy(element, in, size);
+      in += size;
+    });
   });
 }
 

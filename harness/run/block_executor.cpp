@@ -46,12 +46,14 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
   Slot& s = slots_[role];
   const Problem key = geometry_key(problem);
   if (s.tensor && s.key == key && s.is_output == is_output) return &s;
-  // Memory of the right size is used again: fresh pages cost more than the small calls that use them.
+  // Memory is used again: fresh pages cost more than the calls that use them. What is far too large goes
+  // back.
+  constexpr std::size_t kSmall = std::size_t{1} << 26;  // bytes that are never too many
   const std::size_t bytes = GuardedTensor::bytes_needed(key, is_output);
   std::unique_ptr<Memory> memory;
   if (s.tensor) {
     const std::size_t size = s.tensor->memory().size();
-    if (size >= bytes && size - bytes < kMemoryAlignment) memory = std::move(*s.tensor).take_memory();
+    if (size >= bytes && (size <= kSmall || size / 4 <= bytes)) memory = std::move(*s.tensor).take_memory();
   }
   s.tensor.reset();
   s.holds.reset();
@@ -66,28 +68,15 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
   return &s;
 }
 
-const InputData& BlockExecutor::input(Role role, Input kind, const Problem& problem) {
-  constexpr std::int64_t kLarge = std::int64_t{1} << 22;  // elements
-  std::vector<CachedInput>& cached = inputs_[role];
-  const Problem key = geometry_key(problem);
-  if (!cached.empty() && cached.front().key != key) cached.clear();
-  const auto at =
-      std::find_if(cached.begin(), cached.end(), [&](const CachedInput& c) { return c.kind == kind; });
-  if (at != cached.end()) return at->data;
-  if (element_count(problem.shape) >= kLarge) cached.clear();
-  cached.push_back({kind, key, make_input(kind, problem)});
-  return cached.back().data;
-}
-
 Expected<BlockExecutor::Slot*> BlockExecutor::filled(Role role, const Problem& problem, Input kind,
                                                      bool is_output) {
-  const InputData& data = input(role, kind, problem);
   auto got = slot(role, problem, is_output);
   if (!got) return got;
   Slot& s = **got;
+  s.input = inputs_->of(kind, problem);
   if (s.holds != kind) {
     s.tensor->poison();
-    scatter(data.elements.data(), s.tensor->view());
+    scatter(s.input->elements.data(), s.tensor->view());
     s.holds = kind;
   }
   return got;
@@ -146,7 +135,7 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   if (!protocol.streaming || record.index == 0) slots_[kX].holds.reset();
   auto x = filled(kX, problem, s.input, problem.in_place);
   if (!x) return trouble_of(x.error(), "allocation");
-  const InputData& pristine = input(kX, s.input, problem);
+  const InputData& pristine = *(*x)->input;
 
   Call call;
   call.op = problem.op;
@@ -197,7 +186,10 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
     sink(record);
     return std::nullopt;
   }
-  const bool must_write = !s.expect_error;
+  // Reading the mask tells on the way whether any poison is left, which spares another look at all elements.
+  std::optional<OutputBits> output;
+  if (output_shows_mask(s)) output = read_output(problem.op, record.y);
+  const bool must_write = !s.expect_error && (!output || output->any_all_ones);
   if (auto fault = y->tensor->fault(problem.in_place ? "x (in place)" : "y", must_write))
     return Trouble{Verdict::fail, *fault};
   if (!problem.in_place) {
@@ -213,13 +205,11 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
     if (auto fault = mask->tensor->fault("mask", true)) return Trouble{Verdict::fail, *fault};
     record.mask = mask->tensor->view();
   }
-  MaskBits dropped;
   ChannelBits channels;
-  if (output_shows_mask(s)) {
-    dropped = drop_bits_of_output(problem.op, record.y);
-    record.dropped = &dropped;
+  if (output) {
+    record.dropped = &output->drops;
     if (drops_channels(problem.op)) {
-      channels = channel_bits(dropped, problem.shape);
+      channels = channel_bits(output->drops, problem.shape);
       record.channels = &channels;
     }
   }
@@ -246,7 +236,7 @@ std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, 
   if (!done) return trouble_of(done.error(), "backward");
   if (auto fault = (*dx)->tensor->fault("dx", true)) return Trouble{Verdict::fail, *fault};
   if (auto fault = (*dy)->tensor->fault("dy", false)) return Trouble{Verdict::fail, *fault};
-  record.dy = input(kDy, *s.upstream, plain).elements;
+  record.dy = (*dy)->input->elements;
   record.dx = (*dx)->tensor->view();
   return std::nullopt;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,8 +27,10 @@ struct Trouble {
 
 class BlockExecutor {
  public:
-  /// The backend must outlive the executor.
-  explicit BlockExecutor(Backend& backend) : backend_(backend) {}
+  /// The backend must outlive the executor. Executors of one run share their inputs.
+  explicit BlockExecutor(Backend& backend,
+                         std::shared_ptr<InputCache> inputs = std::make_shared<InputCache>())
+      : backend_(backend), inputs_(std::move(inputs)) {}
 
   /// Seeds are those of the block, by slot. `sink` sees every record in order. When `stop` becomes true the
   /// block ends early with trouble of verdict error.
@@ -41,26 +44,20 @@ class BlockExecutor {
     Problem key;
     bool is_output = false;
     std::optional<GuardedTensor> tensor;
-    std::optional<Input> holds;  // input kind that lies in it
+    std::optional<Input> holds;              // input kind that lies in it
+    std::shared_ptr<const InputData> input;  // what was asked to lie in it last
   };
   enum Role { kX, kY, kMask, kDy, kDx, kRoles };
 
   Expected<Slot*> slot(Role role, const Problem& problem, bool is_output);
   Expected<Slot*> filled(Role role, const Problem& problem, Input kind, bool is_output);
-  const InputData& input(Role role, Input kind, const Problem& problem);
   std::optional<Trouble> step(const Protocol& protocol, const Step& step, StepRecord& record,
                               const std::function<void(const StepRecord&)>& sink);
   std::optional<Trouble> gradient(const Step& step, SavedToken saved, StepRecord& record);
 
   Backend& backend_;
   std::array<Slot, kRoles> slots_;
-  struct CachedInput {
-    Input kind;
-    Problem key;
-    InputData data;
-  };
-  // Streaming blocks take their kinds in turn; of large tensors only the last kind is kept.
-  std::array<std::vector<CachedInput>, kRoles> inputs_;
+  std::shared_ptr<InputCache> inputs_;
 };
 
 }  // namespace dropcheck

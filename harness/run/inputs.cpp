@@ -87,6 +87,22 @@ void convert(InputData& data, DType dtype) {
                 &converted[static_cast<std::size_t>(data.integers[i] + 128)], sizeof(Word));
 }
 
+/// What make_input looks at.
+Problem input_key(const Problem& problem) {
+  Problem key;
+  key.op = is_alpha(problem.op) ? Op::alpha_dropout : Op::dropout;
+  key.p = 0;
+  key.dtype = problem.dtype;
+  key.shape = {element_count(problem.shape)};
+  if (problem.layout == Layout::expanded && !problem.shape.empty() && problem.shape[0] > 1) {
+    key.layout = Layout::expanded;
+    key.shape = {problem.shape[0], element_count(problem.shape) / problem.shape[0]};
+  }
+  return key;
+}
+
+std::size_t bytes_of(const InputData& data) { return data.elements.size() + data.integers.size(); }
+
 }  // namespace
 
 InputData make_input(Input kind, const Problem& problem) {
@@ -133,6 +149,25 @@ InputData make_input(Input kind, const Problem& problem) {
     store_element(value, data.elements.data() + i * size, problem.dtype);
   }
   return data;
+}
+
+std::shared_ptr<const InputData> InputCache::of(Input kind, const Problem& problem) {
+  const Problem key = input_key(problem);
+  const std::lock_guard lock(mutex_);
+  const auto known = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& e) { return e.kind == kind && e.key == key; });
+  if (known != entries_.end()) {
+    entries_.splice(entries_.begin(), entries_, known);
+  } else {
+    entries_.push_front({kind, key, std::make_shared<const InputData>(make_input(kind, problem))});
+    std::size_t bytes = 0;
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      bytes += bytes_of(*entry->data);
+      const bool stays = entry == entries_.begin() || bytes <= most_bytes_;
+      entry = stays ? std::next(entry) : entries_.erase(entry);
+    }
+  }
+  return entries_.front().data;
 }
 
 }  // namespace dropcheck

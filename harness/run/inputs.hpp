@@ -4,6 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "harness/core/sample.hpp"
@@ -17,5 +20,25 @@ struct InputData {
 
 /// Elements of `problem`'s shape and dtype. For the alpha operators every integer is positive.
 InputData make_input(Input kind, const Problem& problem);
+
+/// Inputs made before, the latest used first, as many as fit a bound. Problems that differ in what make_input
+/// does not depend on share one. Safe to use from several threads.
+class InputCache {
+ public:
+  explicit InputCache(std::size_t most_bytes = kMostBytes) : most_bytes_(most_bytes) {}
+  std::shared_ptr<const InputData> of(Input kind, const Problem& problem);
+
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 27;  // all kinds and dtypes of 2^20 elements
+
+ private:
+  struct Entry {
+    Input kind;
+    Problem key;
+    std::shared_ptr<const InputData> data;
+  };
+  const std::size_t most_bytes_;
+  std::mutex mutex_;
+  std::list<Entry> entries_;
+};
 
 }  // namespace dropcheck

@@ -184,5 +184,48 @@ TEST(Inputs, ReachTensorsOfNoAndOfOneElement) {
   }
 }
 
+TEST(InputCache, GivesProblemsWithTheSameNumbersOneInput) {
+  InputCache cache;
+  const auto plain = cache.of(Input::ramp, shaped({4, 6}));
+  EXPECT_EQ(plain->elements, make_input(Input::ramp, shaped({4, 6})).elements);
+  Problem other = shaped({2, 12});
+  other.layout = Layout::strided;
+  other.p = 0.25;
+  EXPECT_EQ(cache.of(Input::ramp, other), plain);
+  EXPECT_NE(cache.of(Input::spikes, other), plain);
+}
+
+TEST(InputCache, TellsApartWhatMakesOtherNumbers) {
+  InputCache cache;
+  std::vector<Problem> problems = {shaped({4, 6}), shaped({4, 6}, DType::bf16), shaped({4, 6}, DType::f16),
+                                   shaped({5, 6}), shaped({4, 6}, DType::f32, Op::alpha_dropout)};
+  for (const std::int64_t slices : {2, 4}) {
+    problems.push_back(shaped({slices, 24 / slices}));
+    problems.back().layout = Layout::expanded;
+  }
+  for (int pass = 0; pass < 2; ++pass)
+    for (const Problem& problem : problems)
+      for (const Input kind : {Input::alternating, Input::random_reals}) {
+        const auto cached = cache.of(kind, problem);
+        const InputData made = make_input(kind, problem);
+        EXPECT_EQ(cached->elements, made.elements);
+        EXPECT_EQ(cached->integers, made.integers);
+      }
+}
+
+TEST(InputCache, KeepsTheLatestThatFit) {
+  constexpr std::size_t kBytesOfOne = 100 * (4 + 1);
+  InputCache cache(2 * kBytesOfOne);
+  std::weak_ptr<const InputData> first = cache.of(Input::ramp, shaped({100}));
+  std::weak_ptr<const InputData> second = cache.of(Input::spikes, shaped({100}));
+  (void)cache.of(Input::ramp, shaped({100}));  // used again: the other one goes first
+  (void)cache.of(Input::ones, shaped({100}));
+  EXPECT_FALSE(first.expired());
+  EXPECT_TRUE(second.expired());
+  const auto large = cache.of(Input::ones, shaped({1000}));  // alone, though it exceeds the bound
+  EXPECT_EQ(large->integers.size(), 1000u);
+  EXPECT_TRUE(first.expired());
+}
+
 }  // namespace
 }  // namespace dropcheck

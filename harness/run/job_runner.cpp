@@ -70,7 +70,7 @@ void JobRunner::run(std::span<const Job> jobs, const JobEvents& events) {
     auto opened = registry_.open(spec_, options_);
     if (opened) {
       lane.backend = std::move(*opened);
-      lane.executor.emplace(*lane.backend);
+      lane.executor.emplace(*lane.backend, inputs_);
     } else {
       lane.open_error = opened.error().message;
     }

@@ -102,6 +102,7 @@ class JobRunner {
   BackendOptions options_;
   std::uint64_t master_seed_;
   std::atomic<bool>& stop_;
+  const std::shared_ptr<InputCache> inputs_ = std::make_shared<InputCache>();
   std::vector<Lane> lanes_;
 };
 

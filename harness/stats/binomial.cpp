@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <boost/math/distributions/binomial.hpp>
+#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
+#include <cstdint>
 #include <numbers>
 
 #include "harness/stats/deviance.hpp"
@@ -18,14 +20,33 @@ void require_counts(std::uint64_t n, std::uint64_t x, double p) {
   require(p >= 0.0 && p <= 1.0, "0 <= p <= 1");
 }
 
-// The last rate, coming from `rejected`, for which `outside` still holds; it does not at `accepted`.
-template <typename Predicate>
-double bisect(double rejected, double accepted, const Predicate& outside) {
-  while (true) {
+// The last rate, coming from `rejected`, at which `tail` is at most `level`; at `accepted` it is larger. Up
+// to a few units in the last place, on the side of `rejected`.
+template <typename TailAt>
+double last_rejected(double rejected, double accepted, double level, const TailAt& tail) {
+  const double ln_level = std::log(level);
+  const auto excess = [&](double rate) { return std::log(tail(rate)) - ln_level; };
+  double below = excess(rejected), above = excess(accepted);
+  // Halved until the logarithm is finite, or for want of a rate between the two.
+  while (!std::isfinite(below)) {
     const double middle = rejected + (accepted - rejected) / 2;
     if (middle == rejected || middle == accepted) return rejected;
-    (outside(middle) ? rejected : accepted) = middle;
+    const double found = excess(middle);
+    (found <= 0 ? rejected : accepted) = middle;
+    (found <= 0 ? below : above) = found;
   }
+  if (below == 0) return rejected;
+  // Alefeld, Potra and Shi (1995), algorithm 748: a root in about ten steps.
+  constexpr int kBits = 50;
+  std::uintmax_t most_steps = 200;
+  const bool rising = rejected < accepted;
+  const auto bracket =
+      rising
+          ? boost::math::tools::toms748_solve(excess, rejected, accepted, below, above,
+                                              boost::math::tools::eps_tolerance<double>(kBits), most_steps)
+          : boost::math::tools::toms748_solve(excess, accepted, rejected, above, below,
+                                              boost::math::tools::eps_tolerance<double>(kBits), most_steps);
+  return rising ? bracket.first : bracket.second;
 }
 
 }  // namespace
@@ -48,8 +69,13 @@ double binomial_upper_tail(std::uint64_t n, std::uint64_t x, double p) {
 
 Tail binomial_two_sided(std::uint64_t n, std::uint64_t x, double p) {
   constexpr const char* kExact = "binomial_exact";
-  const double p_value =
-      std::min(1.0, 2.0 * std::min(binomial_lower_tail(n, x, p), binomial_upper_tail(n, x, p)));
+  // The median is less than 1 from the mean (K. Hamza, 1995): beyond that it is known which tail is smaller.
+  const double excess = std::fma(-exact_double(n), p, exact_double(x));
+  const double smaller = excess >= 1 ? binomial_upper_tail(n, x, p)
+                         : excess <= -1
+                             ? binomial_lower_tail(n, x, p)
+                             : std::min(binomial_lower_tail(n, x, p), binomial_upper_tail(n, x, p));
+  const double p_value = std::min(1.0, 2.0 * smaller);
   if (p == 0.0 || p == 1.0) return p_value > 0.0 ? tail_from_p(1.0, kExact) : impossible_event(kExact);
   if (p_value >= kSmallestExactTail) return tail_from_p(p_value, kExact);
   const double ln_bound = binomial_chernoff_log10(n, x, p) * std::numbers::ln10;
@@ -69,28 +95,28 @@ double binomial_lower_bound(std::uint64_t n, std::uint64_t x, double tail) {
   require(n > 0 && x <= n, "drops <= trials, trials > 0");
   require(tail > 0.0 && tail < 1.0, "0 < tail < 1");
   if (x == 0) return 0.0;
-  const auto outside = [&](double p) { return binomial_upper_tail(n, x, p) <= tail; };
+  const auto tail_at = [&](double p) { return binomial_upper_tail(n, x, p); };
   double inside = 1.0;  // P(X >= x) = 1 at rate 1
   double rate = exact_double(x) / exact_double(n);
-  while (!outside(rate)) {
+  while (tail_at(rate) > tail) {
     inside = rate;
     rate /= 2;  // P(X >= x) <= (n choose x) p^x, so this ends soon
   }
-  return bisect(rate, inside, outside);
+  return last_rejected(rate, inside, tail, tail_at);
 }
 
 double binomial_upper_bound(std::uint64_t n, std::uint64_t x, double tail) {
   require(n > 0 && x <= n, "drops <= trials, trials > 0");
   require(tail > 0.0 && tail < 1.0, "0 < tail < 1");
   if (x == n) return 1.0;
-  const auto outside = [&](double p) { return binomial_lower_tail(n, x, p) <= tail; };
+  const auto tail_at = [&](double p) { return binomial_lower_tail(n, x, p); };
   double inside = 0.0;  // P(X <= x) = 1 at rate 0
   double rate = exact_double(x == 0 ? 1 : x) / exact_double(n);
-  while (rate < 1.0 && !outside(rate)) {
+  while (rate < 1.0 && tail_at(rate) > tail) {
     inside = rate;
     rate *= 2;
   }
-  return bisect(std::min(rate, 1.0), inside, outside);
+  return last_rejected(std::min(rate, 1.0), inside, tail, tail_at);
 }
 
 Interval clopper_pearson(std::uint64_t n, std::uint64_t x, double alpha) {

@@ -7,6 +7,8 @@
 #include <boost/math/special_functions/log1p.hpp>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <tuple>
 #include <vector>
 
 #include "harness/stats/preconditions.hpp"
@@ -59,6 +61,21 @@ std::vector<Cell> pool(const std::vector<Cell>& cells, double min_expected) {
   return pooled;
 }
 
+double noncentrality(double degrees_of_freedom, double alpha, double beta) {
+  const boost::math::chi_squared_distribution<double> null_law(degrees_of_freedom);
+  const double critical = boost::math::quantile(boost::math::complement(null_law, alpha));
+  if (degrees_of_freedom <= kExactNoncentralityLimit) {
+    return boost::math::non_central_chi_squared_distribution<double>::find_non_centrality(degrees_of_freedom,
+                                                                                          critical, beta);
+  }
+  const boost::math::normal_distribution<double> normal;
+  const double z = boost::math::quantile(boost::math::complement(normal, beta));
+  // (nu + lambda - critical)^2 = 2 z^2 (nu + 2 lambda), the root on the side of z.
+  const double gap = critical - degrees_of_freedom;
+  const double root = std::sqrt(z * z * (4.0 * gap + 4.0 * z * z + 2.0 * degrees_of_freedom));
+  return std::max(0.0, gap + 2.0 * z * z + std::copysign(root, z));
+}
+
 }  // namespace
 
 Tail chi_squared_upper(double statistic, double degrees_of_freedom) {
@@ -77,18 +94,13 @@ double chi_squared_noncentrality(double degrees_of_freedom, double alpha, double
   require_error_rates(alpha, beta);
   require(degrees_of_freedom > 0.0 && std::isfinite(degrees_of_freedom), "degrees of freedom > 0");
   if (alpha >= 1.0 - beta) return 0.0;
-  const boost::math::chi_squared_distribution<double> null_law(degrees_of_freedom);
-  const double critical = boost::math::quantile(boost::math::complement(null_law, alpha));
-  if (degrees_of_freedom <= kExactNoncentralityLimit) {
-    return boost::math::non_central_chi_squared_distribution<double>::find_non_centrality(degrees_of_freedom,
-                                                                                          critical, beta);
-  }
-  const boost::math::normal_distribution<double> normal;
-  const double z = boost::math::quantile(boost::math::complement(normal, beta));
-  // (nu + lambda - critical)^2 = 2 z^2 (nu + 2 lambda), the root on the side of z.
-  const double gap = critical - degrees_of_freedom;
-  const double root = std::sqrt(z * z * (4.0 * gap + 4.0 * z * z + 2.0 * degrees_of_freedom));
-  return std::max(0.0, gap + 2.0 * z * z + std::copysign(root, z));
+  // Samples of many sizes ask for the same few, and each is a search among series.
+  thread_local std::map<std::tuple<double, double, double>, double> known;
+  constexpr std::size_t kMost = 1024;
+  if (known.size() >= kMost) known.clear();
+  const auto [at, is_new] = known.try_emplace({degrees_of_freedom, alpha, beta});
+  if (is_new) at->second = noncentrality(degrees_of_freedom, alpha, beta);
+  return at->second;
 }
 
 double chi_squared_min_effect(double degrees_of_freedom, std::uint64_t samples, double alpha, double beta,

@@ -19,7 +19,8 @@ inline constexpr std::uint64_t kFrequencies = kPeriodogramBlock / 2;
 inline constexpr std::uint64_t kLeastPeriodogramBlocks = 256;
 
 /// Blocks of a full chunk (256 in all) that are read: a transform is dear, so large samples are read in part.
-/// All blocks read are about 16 times the root of the sample's, and grow with it.
+/// All blocks read are about 16 times the root of the sample's, but at least 16 of a chunk and a multiple of
+/// it: so many are transformed in one go.
 std::uint64_t periodogram_blocks(const ChunkCounts& chunks);
 
 /// Blocks that PeriodogramCounts reads in a sample with these chunks.
@@ -34,7 +35,7 @@ class PeriodogramCounts {
 
   std::uint64_t blocks() const { return blocks_; }
   /// [k] = number of t, over all blocks, with entries t and t + k (modulo 4096) dropped, 0 <= k <= 2048.
-  const std::vector<std::uint64_t>& autocovariances() const { return autocovariances_; }
+  std::vector<std::uint64_t> autocovariances() const;
   /// [j] = sum over blocks of |sum_t d_t exp(-2 pi i j t / 4096)|^2, 0 <= j <= 2048. Centring changes [0]
   /// only.
   std::vector<double> powers() const;
@@ -42,7 +43,11 @@ class PeriodogramCounts {
  private:
   std::uint64_t blocks_of_chunk_;
   std::uint64_t blocks_ = 0;
-  std::vector<std::uint64_t> autocovariances_;
+  std::vector<std::uint64_t> autocovariances_;  // of all blocks but the pending ones
+  std::vector<double> pending_;                 // power spectrum of blocks whose counts are not made out yet
+  std::uint64_t pending_blocks_ = 0;
+
+  void settle_if_many();
 };
 
 /// At least 256 blocks, and a kurtosis k = (1 - 3pq)/pq of an entry with |k - 3| / 4096 < 0.01: a block's

@@ -47,12 +47,13 @@ TEST(PeriodogramCounts, AreCircularAutocovariancesOfBlocks) {
   PeriodogramCounts counts(256);
   counts.add(chunk_of(words, 3 * kL + 100));
   EXPECT_EQ(counts.blocks(), 3u);
+  const std::vector<std::uint64_t> found = counts.autocovariances();
   for (std::uint64_t k = 0; k <= kFrequencies; k += k < 70 ? 1 : 89) {
     std::uint64_t expected = 0;
     for (std::uint64_t block = 0; block < 3; ++block)
       for (std::uint64_t t = 0; t < kL; ++t)
         expected += bit(words, block * kL + t) && bit(words, block * kL + (t + k) % kL) ? 1u : 0u;
-    EXPECT_EQ(counts.autocovariances()[k], expected) << k;
+    EXPECT_EQ(found[k], expected) << k;
   }
 }
 
@@ -87,15 +88,35 @@ TEST(PeriodogramCounts, MergeInAnyOrder) {
   EXPECT_EQ(b.autocovariances(), all.autocovariances());
 }
 
-TEST(PeriodogramBlocks, GrowWithTheRootOfLargeSamples) {
+TEST(PeriodogramCounts, SettleManyBlocksToTheSameWholeNumbers) {
+  // More blocks than are held back at a time, against as many counters that hold back all of theirs.
+  constexpr std::uint64_t kChunks = 80;
+  PeriodogramCounts together(256);
+  std::vector<std::uint64_t> sums(kFrequencies + 1, 0);
+  for (std::uint64_t c = 0; c < kChunks; ++c) {
+    const auto words = random_words(kChunkBits, fixed_rate, c % 3);
+    PeriodogramCounts alone(256);
+    alone.add(chunk_of(words, kChunkBits));
+    together.merge(alone);
+    const auto counts = alone.autocovariances();
+    for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += counts[k];
+  }
+  EXPECT_EQ(together.blocks(), kChunks * 256);
+  EXPECT_EQ(together.autocovariances(), sums);
+}
+
+TEST(PeriodogramBlocks, GrowWithTheRootOfLargeSamplesInSixteens) {
   std::uint64_t before = 0;
   for (std::uint64_t chunks = 1; chunks <= (1u << 14); chunks *= 2) {
     const std::uint64_t planned = planned_periodogram_blocks({chunks, 0, 0});
     EXPECT_EQ(planned, chunks * periodogram_blocks({chunks, 0, 0}));
-    EXPECT_GT(planned, before);
+    EXPECT_EQ(periodogram_blocks({chunks, 0, 0}) % 16, 0u);
+    EXPECT_GE(planned, before);
     before = planned;
   }
-  EXPECT_EQ(before, (1u << 14) * 2u);  // 256 sqrt(256 / 2^22)
+  EXPECT_EQ(periodogram_blocks({16, 0, 0}), 64u);  // 256 sqrt(256 / 2^12)
+  EXPECT_EQ(periodogram_blocks({2, 0, 0}), 176u);  // 181.02 to the nearest
+  EXPECT_EQ(before, (1u << 14) * 16u);             // 2 would do, but 16 cost no more
   EXPECT_EQ(planned_periodogram_blocks({0, 5, 4095}), 0u);
   EXPECT_EQ(planned_periodogram_blocks({0, 5, 8192}), 10u);
 }

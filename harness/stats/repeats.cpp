@@ -202,6 +202,7 @@ void RepeatFinder::add(const Chunk& chunk) {
   const std::uint64_t needed = plan_.anchor_bits() + plan_.window;
   if (chunk.size < needed) return;
   const std::uint64_t last = chunk.size - needed;  // position of an anchor
+  if (chunk.order == Order::logical) places_ += last + 1;
   const std::size_t halo = plan_.anchor_bits() / 64 + 2;
   const std::uint64_t rare_flip = plan_.rare_is_drop ? 0 : ~std::uint64_t{0};
   std::vector<std::uint64_t> rare(kStripWords + halo), common(kStripWords + halo);
@@ -242,19 +243,18 @@ void RepeatFinder::look(const Chunk& chunk, std::uint64_t position) {
   const XXH128_hash_t hash =
       XXH3_128bits_withSeed(window_words_.data(), window_words_.size() * sizeof(std::uint64_t),
                             static_cast<XXH64_hash_t>(chunk.order));
-  Entry entry;
-  entry.hash = {hash.low64, hash.high64};
-  entry.occurrences = 1;
-  entry.first = {chunk.block,
-                 2 * (chunk.index * kChunkBits + position) + (chunk.order == Order::logical ? 0u : 1u)};
-  insert(entry);
+  keep({.hash = {hash.high64, hash.low64},
+        .occurrences = 1,
+        .first = {chunk.block,
+                  2 * (chunk.index * kChunkBits + position) + (chunk.order == Order::logical ? 0u : 1u)},
+        .second = {}});
 }
 
 RepeatPosition RepeatFinder::Place::position() const {
   return {block, entry_and_order / 2, entry_and_order % 2 == 0 ? Order::logical : Order::memory};
 }
 
-void RepeatFinder::Entry::note(const Place& place) {
+void RepeatFinder::Window::note(const Place& place) {
   if (place < first) {
     second = first;
     first = place;
@@ -263,75 +263,77 @@ void RepeatFinder::Entry::note(const Place& place) {
   }
 }
 
-void RepeatFinder::insert(const Entry& entry) {
-  if (entry.hash.high > threshold_) return;
-  if (2 * (occupied_ + 1) > entries_.size()) rebuild(std::max<std::size_t>(64, 2 * entries_.size()));
-  std::size_t slot = entry.hash.low & (entries_.size() - 1);
-  while (entries_[slot].occurrences != 0 && entries_[slot].hash != entry.hash)
-    slot = (slot + 1) & (entries_.size() - 1);
-  Entry& known = entries_[slot];
-  if (known.occurrences != 0) {
-    known.occurrences += entry.occurrences;
-    known.note(entry.first);
-    known.note(entry.second);
-    return;
-  }
-  known = entry;
-  ++occupied_;
-  while (occupied_ > most_windows_ && threshold_ > 0) {
-    threshold_ /= 2;
-    rebuild(entries_.size());
-  }
+void RepeatFinder::keep(const Window& window) {
+  if (window.hash.high > threshold_) return;
+  if (windows_.size() == 2 * most_windows_) compact();
+  if (window.hash.high <= threshold_) windows_.push_back(window);
 }
 
-void RepeatFinder::rebuild(std::size_t slots) {
-  std::vector<Entry> old(slots);
-  old.swap(entries_);
-  occupied_ = 0;
-  for (const Entry& entry : old) {
-    if (entry.occurrences == 0 || entry.hash.high > threshold_) continue;
-    std::size_t slot = entry.hash.low & (slots - 1);
-    while (entries_[slot].occurrences != 0) slot = (slot + 1) & (slots - 1);
-    entries_[slot] = entry;
-    ++occupied_;
+/// Equal windows become one; then at most `most_windows_` stay.
+void RepeatFinder::compact() {
+  std::sort(windows_.begin(), windows_.end(),
+            [](const Window& a, const Window& b) { return a.hash < b.hash; });
+  std::size_t different = 0;
+  for (const Window& window : windows_) {
+    if (window.hash.high > threshold_) break;
+    if (different > 0 && windows_[different - 1].hash == window.hash) {
+      Window& known = windows_[different - 1];
+      known.occurrences += window.occurrences;
+      known.note(window.first);
+      known.note(window.second);
+    } else {
+      windows_[different++] = window;
+    }
   }
+  while (different > most_windows_ && threshold_ > 0) {
+    threshold_ /= 2;
+    while (different > 0 && windows_[different - 1].hash.high > threshold_) --different;
+  }
+  windows_.resize(different);
 }
 
 void RepeatFinder::merge(const RepeatFinder& later) {
   anchors_ += later.anchors_;
-  if (later.threshold_ < threshold_) {
-    threshold_ = later.threshold_;
-    rebuild(std::max<std::size_t>(64, entries_.size()));
+  places_ += later.places_;
+  threshold_ = std::min(threshold_, later.threshold_);
+  for (const Window& window : later.windows_) keep(window);
+}
+
+RepeatFindings RepeatFinder::findings() const {
+  RepeatFinder compacted = *this;
+  compacted.compact();
+  RepeatFindings findings;
+  findings.windows = compacted.windows_.size();
+  findings.kept_share = std::ldexp(static_cast<double>(compacted.threshold_) + 1.0, -64);
+  const Window* found = nullptr;
+  for (const Window& window : compacted.windows_) {
+    findings.repeated += window.occurrences - 1;
+    if (window.occurrences > 1 &&
+        (found == nullptr || std::pair(window.second, window.first) < std::pair(found->second, found->first)))
+      found = &window;
   }
-  for (const Entry& entry : later.entries_)
-    if (entry.occurrences != 0) insert(entry);
+  if (found != nullptr)
+    findings.earliest = Repeat{found->first.position(), found->second.position(), found->occurrences};
+  return findings;
 }
 
-std::uint64_t RepeatFinder::repeated() const {
-  std::uint64_t sum = 0;
-  for (const Entry& entry : entries_)
-    if (entry.occurrences > 1) sum += entry.occurrences - 1;
-  return sum;
+double ln_no_anchor(const RepeatPlan& plan, std::uint64_t places, double p) {
+  require(p >= 0.0 && p <= 1.0, "0 <= p <= 1");
+  const double rare = plan.rare_is_drop ? p : 1.0 - p;
+  const double anchor =
+      std::pow(rare, static_cast<double>(plan.rare)) * std::pow(1.0 - rare, static_cast<double>(plan.common));
+  return static_cast<double>(places) * std::log1p(-anchor);
 }
 
-std::optional<Repeat> RepeatFinder::earliest() const {
-  const Entry* found = nullptr;
-  for (const Entry& entry : entries_)
-    if (entry.occurrences > 1 &&
-        (found == nullptr || std::pair(entry.second, entry.first) < std::pair(found->second, found->first)))
-      found = &entry;
-  if (found == nullptr) return std::nullopt;
-  return Repeat{found->first.position(), found->second.position(), found->occurrences};
-}
-
-double RepeatFinder::kept_share() const { return std::ldexp(static_cast<double>(threshold_) + 1.0, -64); }
-
-Tail repeat_test(std::uint64_t repeated, double chance) {
+Tail repeat_test(const RepeatFinder& finder, const RepeatFindings& findings, double chance, double p) {
   require(chance >= 0.0, "an expected number");
   constexpr const char* kEngine = "union_bound";
-  if (repeated == 0) return tail_from_p(1.0, kEngine);
-  if (chance == 0.0) return impossible_event(kEngine);
-  return tail_from_p(chance, kEngine);
+  const double ln_none = ln_no_anchor(finder.plan(), finder.places(), p);
+  const bool anchors_must_occur = ln_none <= std::log(kChanceRepeats);
+  if (anchors_must_occur && finder.anchors() == 0) return tail_from_ln(ln_none, kEngine);
+  if (findings.repeated == 0) return tail_from_p(1.0, kEngine);
+  const double sum = chance + (anchors_must_occur ? std::exp(ln_none) : 0.0);
+  return sum > 0.0 ? tail_from_p(sum, kEngine) : impossible_event(kEngine);
 }
 
 }  // namespace dropcheck::stats

@@ -70,33 +70,38 @@ struct Repeat {
   std::uint64_t occurrences = 0;
 };
 
+/// What a sample's windows tell.
+struct RepeatFindings {
+  std::uint64_t windows = 0;       // different ones that are kept
+  std::uint64_t repeated = 0;      // occurrences of kept windows beyond the first of each
+  double kept_share = 1;           // share of the anchors that the threshold keeps by now
+  std::optional<Repeat> earliest;  // the repeat whose second position comes first
+};
+
 /// The windows seen so far: a set of 128-bit hashes with the two first positions of each. When it outgrows
 /// its bound, those with large hashes are left out, by a threshold that only falls: the set is the same
 /// whatever the order of chunks and merges.
 class RepeatFinder {
  public:
-  /// The planned sample's blocks, in which positions are counted, must all use the same plan.
+  /// The planned sample's blocks, in which positions are counted, must all use the same plan. Up to twice
+  /// `most_windows` are held, equal ones among them.
   explicit RepeatFinder(const RepeatPlan& plan, std::uint64_t most_windows = kMostWindows);
 
   void add(const Chunk& chunk);
   void merge(const RepeatFinder& later);
 
   const RepeatPlan& plan() const { return plan_; }
-  std::uint64_t anchors() const { return anchors_; }   // found with a window that fits its chunk
-  std::uint64_t windows() const { return occupied_; }  // different ones that are kept
-  /// Occurrences of kept windows beyond the first of each.
-  std::uint64_t repeated() const;
-  /// The repeat whose second position comes first, if there is any.
-  std::optional<Repeat> earliest() const;
-  /// Share of the anchors that the threshold keeps by now.
-  double kept_share() const;
+  std::uint64_t anchors() const { return anchors_; }  // found with a window that fits its chunk
+  /// Positions in logical order at which an anchor with its window would fit.
+  std::uint64_t places() const { return places_; }
+  RepeatFindings findings() const;
 
   static constexpr std::uint64_t kMostWindows = std::uint64_t{1} << 19;
 
  private:
   struct Hash {
-    std::uint64_t low = 0, high = 0;
-    friend bool operator==(const Hash&, const Hash&) = default;
+    std::uint64_t high = 0, low = 0;
+    friend auto operator<=>(const Hash&, const Hash&) = default;
   };
   /// A position in 16 bytes, ordered by block, then entry.
   struct Place {
@@ -105,28 +110,34 @@ class RepeatFinder {
     friend auto operator<=>(const Place&, const Place&) = default;
     RepeatPosition position() const;
   };
-  struct Entry {
+  struct Window {
     Hash hash;
-    std::uint64_t occurrences = 0;  // 0: an empty slot
-    Place first, second;            // the two that come first
+    std::uint64_t occurrences = 1;
+    Place first, second;  // the two that come first
 
     void note(const Place& place);
   };
 
-  void insert(const Entry& entry);
-  void rebuild(std::size_t slots);
   void look(const Chunk& chunk, std::uint64_t position);
+  void keep(const Window& window);
+  void compact();
 
   RepeatPlan plan_;
   std::uint64_t most_windows_;
   std::uint64_t threshold_;  // hashes whose high half is above are left out
-  std::uint64_t anchors_ = 0;
-  std::uint64_t occupied_ = 0;
-  std::vector<Entry> entries_;  // open addressing, a power of two slots, at most half of them in use
+  std::uint64_t anchors_ = 0, places_ = 0;
+  std::vector<Window> windows_;
   std::vector<std::uint64_t> window_words_;
 };
 
-/// One test: no repeat has probability 1; any has at most `chance`. Engine "union_bound".
-Tail repeat_test(std::uint64_t repeated, double chance);
+/// ln (1 - pi)^places, which bounds the probability that so many places hold no anchor, at drop probability
+/// p, planned or not: f_n <= (1 - pi) f_{n-1} as for shortest_repeat.
+double ln_no_anchor(const RepeatPlan& plan, std::uint64_t places, double p);
+
+/// One test of what `finder` saw (`findings` are its own) at drop probability p. Any repeat has at most the
+/// probability `chance`. A mask without anchors has no window to compare: where that is as unlikely as a
+/// repeat (kChanceRepeats), it counts too, and the bounds are added. All else has probability 1. Engine
+/// "union_bound".
+Tail repeat_test(const RepeatFinder& finder, const RepeatFindings& findings, double chance, double p);
 
 }  // namespace dropcheck::stats

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <map>
 #include <random>
@@ -210,9 +211,10 @@ TEST(RepeatFinder, SeesWhatATextSearchSees) {
         slow.add(plan, stream, k, 3 * k, order);
       }
       EXPECT_EQ(finder.anchors(), slow.anchors) << plan.rare << " " << plan.common << " " << size;
-      EXPECT_EQ(finder.windows(), slow.windows.size());
-      EXPECT_EQ(finder.repeated(), slow.repeated());
-      const auto found = finder.earliest();
+      const RepeatFindings findings = finder.findings();
+      EXPECT_EQ(findings.windows, slow.windows.size());
+      EXPECT_EQ(findings.repeated, slow.repeated());
+      const auto found = findings.earliest;
       EXPECT_EQ(found.has_value(), slow.repeated() > 0);
       if (!found) continue;
       std::optional<std::pair<RepeatPosition, RepeatPosition>> first;
@@ -247,19 +249,22 @@ TEST(RepeatFinder, IsTheSameInAnyOrderAlsoWhenItOverflows) {
     left.merge(right);
     RepeatFinder grown = of({5});
     for (const std::uint64_t k : {3u, 0u, 4u, 1u, 2u}) grown.merge(of({k}));
-    EXPECT_LE(forward.windows(), bound);
+    const RepeatFindings expected = forward.findings();
+    EXPECT_LE(expected.windows, bound);
     for (const RepeatFinder* other : {&backward, &left, &grown}) {
+      const RepeatFindings found = other->findings();
       EXPECT_EQ(other->anchors(), forward.anchors());
-      EXPECT_EQ(other->windows(), forward.windows());
-      EXPECT_EQ(other->repeated(), forward.repeated());
-      EXPECT_EQ(other->kept_share(), forward.kept_share());
-      ASSERT_EQ(other->earliest().has_value(), forward.earliest().has_value());
-      if (!forward.earliest()) continue;
-      EXPECT_EQ(other->earliest()->first, forward.earliest()->first);
-      EXPECT_EQ(other->earliest()->second, forward.earliest()->second);
-      EXPECT_EQ(other->earliest()->occurrences, forward.earliest()->occurrences);
+      EXPECT_EQ(other->places(), forward.places());
+      EXPECT_EQ(found.windows, expected.windows);
+      EXPECT_EQ(found.repeated, expected.repeated);
+      EXPECT_EQ(found.kept_share, expected.kept_share);
+      ASSERT_EQ(found.earliest.has_value(), expected.earliest.has_value());
+      if (!expected.earliest) continue;
+      EXPECT_EQ(found.earliest->first, expected.earliest->first);
+      EXPECT_EQ(found.earliest->second, expected.earliest->second);
+      EXPECT_EQ(found.earliest->occurrences, expected.earliest->occurrences);
     }
-    EXPECT_TRUE(bound < 700 || forward.repeated() > 0);
+    EXPECT_TRUE(bound < 700 || expected.repeated > 0);
   }
 }
 
@@ -279,8 +284,9 @@ TEST(RepeatFinder, FindsAStretchOfTheStatedLength) {
     RepeatFinder finder(*plan);
     finder.add(original.chunk(0));
     finder.add(copy.chunk(1));
-    missed += finder.repeated() == 0 ? 1u : 0u;
-    if (const auto repeat = finder.earliest()) {
+    const RepeatFindings findings = finder.findings();
+    missed += findings.repeated == 0 ? 1u : 0u;
+    if (const auto& repeat = findings.earliest) {
       EXPECT_EQ(repeat->first.block, 0u);
       EXPECT_EQ(repeat->second.block, 1u);
       EXPECT_EQ(repeat->second.entry - repeat->first.entry, to - from);
@@ -296,7 +302,7 @@ TEST(RepeatFinder, FindsNothingInIndependentMasks) {
     ASSERT_TRUE(plan) << p;
     RepeatFinder finder(*plan);
     for (std::uint64_t k = 0; k < 4; ++k) finder.add(Stream(1 << 18, p, 900 + k).chunk(k));
-    EXPECT_EQ(finder.repeated(), 0u) << p;
+    EXPECT_EQ(finder.findings().repeated, 0u) << p;
     const double expected = plan->anchor_probability * 0x1p20;
     EXPECT_NEAR(static_cast<double>(finder.anchors()), expected,
                 0.02 * 0x1p20 * plan->anchor_probability + 6 * std::sqrt(expected));
@@ -311,16 +317,54 @@ TEST(RepeatFinder, FindsThePeriodOfACounter) {
   for (std::uint64_t t = 0; t < stream.size; ++t) stream.put(t, period.at(t % 5001));
   RepeatFinder finder(*plan);
   finder.add(stream.chunk());
-  ASSERT_TRUE(finder.earliest());
-  EXPECT_EQ(finder.earliest()->second.entry - finder.earliest()->first.entry, 5001u);
+  const auto earliest = finder.findings().earliest;
+  ASSERT_TRUE(earliest);
+  EXPECT_EQ(earliest->second.entry - earliest->first.entry, 5001u);
+}
+
+Tail test_of(const RepeatFinder& finder, double chance, double p) {
+  return repeat_test(finder, finder.findings(), chance, p);
 }
 
 TEST(RepeatTest, OneRepeatHasTheProbabilityOfTheBound) {
-  EXPECT_EQ(repeat_test(0, 1e-15).p_value, 1);
-  EXPECT_EQ(repeat_test(1, 1e-15).p_value, 1e-15);
-  EXPECT_EQ(repeat_test(1000, 1e-15).p_value, 1e-15);
-  EXPECT_EQ(repeat_test(3, 7.0).p_value, 1);
-  EXPECT_EQ(repeat_test(1, 0).p_value, 0);
+  const RepeatPlan plan = small_plan(1, 1, 24);
+  const auto finder = [&](std::uint64_t copies) {
+    RepeatFinder made(plan);
+    for (std::uint64_t k = 0; k < copies; ++k) made.add(Stream(4000, 0.4, 7).chunk(k));
+    return made;
+  };
+  EXPECT_EQ(test_of(finder(1), 1e-15, 0.4).p_value, 1);
+  const double none = std::exp(ln_no_anchor(plan, finder(2).places(), 0.4));
+  EXPECT_LT(none, 1e-200);
+  EXPECT_EQ(test_of(finder(2), 1e-15, 0.4).p_value, 1e-15);
+  EXPECT_EQ(test_of(finder(9), 1e-15, 0.4).p_value, 1e-15);
+  EXPECT_EQ(test_of(finder(2), 7.0, 0.4).p_value, 1);
+}
+
+TEST(RepeatTest, MasksWithoutAnchorsAreEvidence) {
+  const RepeatPlan plan = small_plan(1, 1, 24);
+  RepeatFinder finder(plan);
+  finder.add(Stream(4000).chunk());  // all kept
+  EXPECT_EQ(finder.anchors(), 0u);
+  EXPECT_EQ(finder.places(), 4000 - 26 + 1u);
+  EXPECT_NEAR(test_of(finder, 1e-15, 0.01).p_value / std::pow(1 - 0.01 * 0.99, 3975), 1, 1e-9);
+  EXPECT_EQ(test_of(finder, 1e-15, 0.001).p_value, 1) << "not so unlikely that it counts";
+  EXPECT_EQ(test_of(finder, 1e-15, 0.0).p_value, 1);
+}
+
+TEST(RepeatTest, ChanceOfNoAnchorIsABound) {
+  // All masks of 12 bits, which have 11 places for a drop with a keep after it.
+  for (const double p : {0.1, 0.5, 0.8}) {
+    double none = 0;
+    for (unsigned mask = 0; mask < 1u << 12; ++mask) {
+      if ((mask & ~(mask >> 1) & 0x7ffu) != 0) continue;
+      const int drops = std::popcount(mask);
+      none += std::pow(p, drops) * std::pow(1 - p, 12 - drops);
+    }
+    const RepeatPlan plan = small_plan(1, 1, 1);
+    EXPECT_LE(none, std::exp(ln_no_anchor(plan, 11, p)) * (1 + 1e-12)) << p;
+    EXPECT_GT(none, 0.0);
+  }
 }
 
 TEST(RepeatPlanning, LargestSampleThatSeesALength) {
