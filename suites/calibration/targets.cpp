@@ -432,15 +432,17 @@ std::vector<std::int8_t> some_integers(std::uint64_t n) {
   return all;
 }
 
-Tilted weighted_rates(const SampleInfo& sample) {
+/// The weight of an entry is its integer to the power of 1 or 2.
+Tilted weighted_rates(const SampleInfo& sample, int power) {
+  const auto weight_of = [=](int value) { return static_cast<double>(power == 1 ? value : value * value); };
   const std::vector<std::int8_t> x = some_integers(sample.mask_entries());
   const double p = rate_of(sample);
   std::vector<std::uint16_t> class_of;
   double squares = 0, largest = 0;
   for (const std::int8_t value : x) {
     class_of.push_back(static_cast<std::uint16_t>(value + 128));
-    squares += static_cast<double>(value) * value;
-    largest = std::max(largest, std::abs(static_cast<double>(value)));
+    squares += weight_of(value) * weight_of(value);
+    largest = std::max(largest, std::abs(weight_of(value)));
   }
   std::vector<std::vector<ContextRate>> components;
   for (const double level : kLevels) {
@@ -450,7 +452,8 @@ Tilted weighted_rates(const SampleInfo& sample) {
         const double theta = sign * sum / (squares * p * (1 - p));
         std::vector<ContextRate> component;
         for (int value = -127; value <= 127; ++value)
-          component.push_back({static_cast<std::size_t>(value + 128), logit_shifted(p, theta * value)});
+          component.push_back(
+              {static_cast<std::size_t>(value + 128), logit_shifted(p, theta * weight_of(value))});
         components.push_back(std::move(component));
       }
     }
@@ -577,8 +580,11 @@ std::vector<Target> table() {
            [=](const SampleInfo& s) { return word_products(s, lag); });
   tilted("S23", "channel_correlation.boundaries", "entries 1 apart across seams every 32", one_call,
          [](const SampleInfo& s) { return seam_products(s, 32, 1); });
-  tilted("S25", "unbiasedness.mean", "sum of y over random x", one_call, weighted_rates).integers =
-      some_integers;
+  for (const int power : {1, 2})
+    tilted("S25", power == 1 ? "unbiasedness.mean" : "unbiasedness.variance",
+           power == 1 ? "sum of y over random x" : "sum of y^2 over random x", one_call,
+           [=](const SampleInfo& s) { return weighted_rates(s, power); })
+        .integers = some_integers;
   tilted("S29", "mask_rate.position", "rates of all positions", small_tensor, position_spread);
   exact("S29", "mask_rate.position", "worst position", small_tensor,
         [](const SampleInfo& s) { return lane_count(s, kPositions); });
