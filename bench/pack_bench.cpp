@@ -111,8 +111,8 @@ void whole_call(benchmark::State& state) {
     const auto t4 = Clock::now();
     good &= all_zero_or_scaled(view.data, output.integers, DType::f32, scale);
     const auto t5 = Clock::now();
-    benchmark::DoNotOptimize(stats::kernels::selected_sums(bits.words(), output.integers));
-    benchmark::DoNotOptimize(stats::kernels::selected_sums(bits.words(), output.integers));
+    benchmark::DoNotOptimize(stats::kernels::selected_sum(bits.words(), output.integers));
+    benchmark::DoNotOptimize(stats::kernels::selected_squares(bits.words(), output.integers));
     const auto t6 = Clock::now();
     poisoning += t1 - t0;
     faults += t3 - t2;

@@ -115,7 +115,10 @@ void weight_lags(benchmark::State& state) {
 void selected_sums(benchmark::State& state) {
   std::vector<std::int8_t> values(kChunkBits);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int8_t>(i * 37);
-  for (auto _ : state) benchmark::DoNotOptimize(kernels::selected_sums(mask(), values));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(kernels::selected_sum(mask(), values));
+    benchmark::DoNotOptimize(kernels::selected_squares(mask(), values));
+  }
   report(state);
 }
 

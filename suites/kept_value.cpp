@@ -202,7 +202,8 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
 
   void alpha_element(const StepRecord& record, const std::byte* y, std::size_t i) {
     const std::size_t size = size_of(problem_.dtype);
-    const double x = load_element(record.x.data() + i * size, problem_.dtype);
+    const double x = record.integers.empty() ? load_element(record.x.data() + i * size, problem_.dtype)
+                                             : record.integers[i];
     const double out = load_element(y + i * size, problem_.dtype);
     const AlphaValues values = reference::alpha_values(x, problem_.p, problem_.dtype);
     finding.violated(on_branch(out, values) ? 0 : 1, [&] {

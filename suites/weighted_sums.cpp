@@ -55,9 +55,8 @@ class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
       weigh(record, bits.size());
     std::int64_t dropped = 0;
     if (weights_.empty()) {
-      const stats::kernels::SelectedSums sums_over_drops =
-          stats::kernels::selected_sums(bits.words(), weighed_);
-      dropped = Power == 1 ? sums_over_drops.sum : sums_over_drops.sum_squares;
+      dropped = Power == 1 ? stats::kernels::selected_sum(bits.words(), weighed_)
+                           : stats::kernels::selected_squares(bits.words(), weighed_);
     } else {
       for_each_drop(bits, [&](std::uint64_t i) { dropped += weights_[i]; });
     }

@@ -91,7 +91,8 @@ struct StepRecord {
   const Step* step = nullptr;
   std::optional<std::uint64_t> seed;
   const Expected<Observation>* observation = nullptr;
-  std::span<const std::byte> x;           // elements handed over, dense, in logical order
+  std::span<const std::byte> x;           // elements handed over, dense, in logical order; streaming
+                                          // protocols leave them out where there are integers
   std::span<const std::int8_t> integers;  // the same as numbers; empty for inputs that are not integers
   TensorView y;                           // the result (in place: x's memory)
   TensorView mask;                        // data is null when not asked for

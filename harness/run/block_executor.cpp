@@ -69,14 +69,15 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
 }
 
 Expected<BlockExecutor::Slot*> BlockExecutor::filled(Role role, const Problem& problem, Input kind,
-                                                     bool is_output) {
+                                                     bool is_output, bool elements) {
   auto got = slot(role, problem, is_output);
   if (!got) return got;
   Slot& s = **got;
-  s.input = inputs_->of(kind, problem);
+  s.input = inputs_->of(kind, problem, elements);
   if (s.holds != kind) {
     s.tensor->poison();
-    scatter(s.input->elements.data(), s.tensor->view());
+    if (s.input->elements.empty()) scatter_integers(s.input->integers, s.tensor->view());
+    else scatter(s.input->elements.data(), s.tensor->view());
     s.holds = kind;
   }
   return got;
@@ -133,7 +134,7 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   // A backend could spoil its input: streaming samples restore it at each block, the others before every
   // call.
   if (!protocol.streaming || record.index == 0) slots_[kX].holds.reset();
-  auto x = filled(kX, problem, s.input, problem.in_place);
+  auto x = filled(kX, problem, s.input, problem.in_place, !protocol.streaming);
   if (!x) return trouble_of(x.error(), "allocation");
   const InputData& pristine = *(*x)->input;
 
@@ -226,7 +227,7 @@ std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, 
   Problem plain = s.problem;  // gradients are dense: an expanded input has a gradient of its full shape
   if (plain.layout == Layout::expanded) plain.layout = Layout::contiguous;
   slots_[kDy].holds.reset();
-  auto dy = filled(kDy, plain, *s.upstream, false);
+  auto dy = filled(kDy, plain, *s.upstream, false, true);
   if (!dy) return trouble_of(dy.error(), "allocation");
   auto dx = slot(kDx, plain, true);
   if (!dx) return trouble_of(dx.error(), "allocation");

@@ -50,7 +50,8 @@ class BlockExecutor {
   enum Role { kX, kY, kMask, kDy, kDx, kRoles };
 
   Expected<Slot*> slot(Role role, const Problem& problem, bool is_output);
-  Expected<Slot*> filled(Role role, const Problem& problem, Input kind, bool is_output);
+  /// With `elements` the slot's input has them, for comparisons.
+  Expected<Slot*> filled(Role role, const Problem& problem, Input kind, bool is_output, bool elements);
   std::optional<Trouble> step(const Protocol& protocol, const Step& step, StepRecord& record,
                               const std::function<void(const StepRecord&)>& sink);
   std::optional<Trouble> gradient(const Step& step, SavedToken saved, StepRecord& record);

@@ -75,24 +75,46 @@ double smallest_subnormal(DType dtype) {
   }
 }
 
-/// Sets the elements, of the size of Word, to the integers. Few values, many elements: each value is
-/// converted once.
+/// Every integer as an element, by integer + 128.
 template <typename Word>
-void convert(InputData& data, DType dtype) {
+std::array<Word, 256> all_integers(DType dtype) {
   std::array<Word, 256> converted{};
   for (int v = -128; v < 128; ++v)
     store_element(v, reinterpret_cast<std::byte*>(&converted[static_cast<std::size_t>(v + 128)]), dtype);
-  for (std::size_t i = 0; i < data.integers.size(); ++i)
-    std::memcpy(data.elements.data() + i * sizeof(Word),
-                &converted[static_cast<std::size_t>(data.integers[i] + 128)], sizeof(Word));
+  return converted;
+}
+
+template <typename Word>
+void scatter_words(std::span<const std::int8_t> integers, const TensorView& tensor) {
+  const std::array<Word, 256> converted = all_integers<Word>(tensor.dtype);
+  const std::int8_t* next = integers.data();
+  const auto copy = [&](std::byte* at, std::int64_t count, std::ptrdiff_t step) {
+    for (std::int64_t i = 0; i < count; ++i, at += step)
+      std::memcpy(at, &converted[static_cast<std::size_t>(*next++ + 128)], sizeof(Word));
+  };
+  constexpr auto kSize = static_cast<std::ptrdiff_t>(sizeof(Word));
+  if (tensor.is_contiguous()) {
+    copy(tensor.data, tensor.count(), kSize);
+    return;
+  }
+  const std::int64_t row = tensor.shape.back();
+  for_each_row(tensor, [&](std::byte* at) { copy(at, row, tensor.strides.back() * kSize); });
+}
+
+/// Dense f32: what a compiler turns into vectors.
+void convert_floats(std::span<const std::int8_t> integers, std::byte* to) {
+  for (std::size_t i = 0; i < integers.size(); ++i) {
+    const auto value = static_cast<float>(integers[i]);
+    std::memcpy(to + i * sizeof value, &value, sizeof value);
+  }
 }
 
 /// What make_input looks at.
-Problem input_key(const Problem& problem) {
+Problem input_key(const Problem& problem, bool elements) {
   Problem key;
   key.op = is_alpha(problem.op) ? Op::alpha_dropout : Op::dropout;
   key.p = 0;
-  key.dtype = problem.dtype;
+  key.dtype = elements ? problem.dtype : DType::f32;
   key.shape = {element_count(problem.shape)};
   if (problem.layout == Layout::expanded && !problem.shape.empty() && problem.shape[0] > 1) {
     key.layout = Layout::expanded;
@@ -105,13 +127,13 @@ std::size_t bytes_of(const InputData& data) { return data.elements.size() + data
 
 }  // namespace
 
-InputData make_input(Input kind, const Problem& problem) {
+InputData make_input(Input kind, const Problem& problem, bool elements) {
   DROPCHECK_CHECK(is_float(problem.dtype));
   if (problem.layout == Layout::expanded && !problem.shape.empty() && problem.shape[0] > 1) {
     // All slices along the first dimension share one memory, so they hold the same numbers.
     Problem slice = problem;
     slice.shape[0] = 1;
-    const InputData one = make_input(kind, slice);
+    const InputData one = make_input(kind, slice, elements);
     InputData all;
     for (std::int64_t i = 0; i < problem.shape[0]; ++i) {
       all.elements.insert(all.elements.end(), one.elements.begin(), one.elements.end());
@@ -122,18 +144,17 @@ InputData make_input(Input kind, const Problem& problem) {
   const auto n = static_cast<std::size_t>(element_count(problem.shape));
   const std::size_t size = size_of(problem.dtype);
   InputData data;
-  data.elements.resize(n * size);
   if (is_integer_kind(kind)) {
     data.integers = integers_of(kind, n);
     if (is_alpha(problem.op))
       for (auto& v : data.integers) v = static_cast<std::int8_t>(v < 0 ? -v : v);
-    switch (size) {
-      case 2: convert<std::uint16_t>(data, problem.dtype); break;
-      case 4: convert<std::uint32_t>(data, problem.dtype); break;
-      default: convert<std::uint64_t>(data, problem.dtype); break;
-    }
+    if (!elements) return data;
+    data.elements.resize(n * size);
+    scatter_integers(data.integers,
+                     {data.elements.data(), problem.dtype, {static_cast<std::int64_t>(n)}, {1}});
     return data;
   }
+  data.elements.resize(n * size);
   boost::random::mt19937_64 engine(kInputKey + static_cast<std::uint64_t>(kind));
   for (std::size_t i = 0; i < n; ++i) {
     double value = next_real(engine);
@@ -151,15 +172,28 @@ InputData make_input(Input kind, const Problem& problem) {
   return data;
 }
 
-std::shared_ptr<const InputData> InputCache::of(Input kind, const Problem& problem) {
-  const Problem key = input_key(problem);
+void scatter_integers(std::span<const std::int8_t> integers, const TensorView& tensor) {
+  DROPCHECK_CHECK(is_float(tensor.dtype) && integers.size() == static_cast<std::size_t>(tensor.count()));
+  if (tensor.dtype == DType::f32 && tensor.is_contiguous()) return convert_floats(integers, tensor.data);
+  switch (tensor.element_size()) {
+    case 2: return scatter_words<std::uint16_t>(integers, tensor);
+    case 4: return scatter_words<std::uint32_t>(integers, tensor);
+    default: return scatter_words<std::uint64_t>(integers, tensor);
+  }
+}
+
+std::shared_ptr<const InputData> InputCache::of(Input kind, const Problem& problem, bool elements) {
+  elements = elements || !is_integer_kind(kind);
+  const Problem key = input_key(problem, elements);
   const std::lock_guard lock(mutex_);
-  const auto known = std::find_if(entries_.begin(), entries_.end(),
-                                  [&](const Entry& e) { return e.kind == kind && e.key == key; });
+  const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
+    return e.kind == kind && e.elements == elements && e.key == key;
+  });
   if (known != entries_.end()) {
     entries_.splice(entries_.begin(), entries_, known);
   } else {
-    entries_.push_front({kind, key, std::make_shared<const InputData>(make_input(kind, problem))});
+    entries_.push_front(
+        {kind, elements, key, std::make_shared<const InputData>(make_input(kind, problem, elements))});
     std::size_t bytes = 0;
     for (auto entry = entries_.begin(); entry != entries_.end();) {
       bytes += bytes_of(*entry->data);

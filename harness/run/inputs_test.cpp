@@ -184,6 +184,34 @@ TEST(Inputs, ReachTensorsOfNoAndOfOneElement) {
   }
 }
 
+TEST(Inputs, OfIntegersAreScatteredAsTheirElements) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
+    for (const Layout layout : kAllLayouts) {
+      for (const Op op : {Op::dropout, Op::alpha_dropout}) {
+        Problem problem = shaped(layout == Layout::channels_last_3d ? std::vector<std::int64_t>{2, 3, 4, 5, 2}
+                                                                    : std::vector<std::int64_t>{2, 3, 4, 5},
+                                 dtype, op);
+        problem.layout = layout;
+        const TensorGeometry g = geometry_of(problem, false);
+        for (const Input kind : kIntegerKinds) {
+          const InputData whole = make_input(kind, problem), integers = make_input(kind, problem, false);
+          EXPECT_EQ(integers.integers, whole.integers);
+          EXPECT_TRUE(integers.elements.empty());
+          const auto bytes = static_cast<std::size_t>(g.first + g.span) * size_of(dtype);
+          std::vector<std::byte> one(bytes), other(bytes);
+          const auto view = [&](std::vector<std::byte>& memory) {
+            return TensorView{memory.data() + static_cast<std::size_t>(g.first) * size_of(dtype), dtype,
+                              problem.shape, g.strides};
+          };
+          scatter(whole.elements.data(), view(one));
+          scatter_integers(integers.integers, view(other));
+          EXPECT_EQ(one, other) << to_string(dtype) << to_string(layout);
+        }
+      }
+    }
+  }
+}
+
 TEST(InputCache, GivesProblemsWithTheSameNumbersOneInput) {
   InputCache cache;
   const auto plain = cache.of(Input::ramp, shaped({4, 6}));
@@ -193,6 +221,12 @@ TEST(InputCache, GivesProblemsWithTheSameNumbersOneInput) {
   other.p = 0.25;
   EXPECT_EQ(cache.of(Input::ramp, other), plain);
   EXPECT_NE(cache.of(Input::spikes, other), plain);
+  const auto integers = cache.of(Input::ramp, other, false);  // of which all dtypes share one
+  EXPECT_TRUE(integers->elements.empty());
+  EXPECT_EQ(integers->integers, plain->integers);
+  other.dtype = DType::f64;
+  EXPECT_EQ(cache.of(Input::ramp, other, false), integers);
+  EXPECT_FALSE(cache.of(Input::random_reals, other, false)->elements.empty());
 }
 
 TEST(InputCache, TellsApartWhatMakesOtherNumbers) {

@@ -77,17 +77,68 @@ double randomised_pit_z(std::uint64_t trials, std::uint64_t count, double p, dou
   return z_of(randomised_pit_step(trials, count, p), trials, count, p, v);
 }
 
+namespace {
+
+// The steps of many cells' counts. Few numbers of trials occur, and counts that lie close together: one step
+// is computed and the next ones follow from it by additions of positive terms, which keep its relative
+// accuracy.
+class PitSteps {
+ public:
+  PitSteps(std::span<const std::uint64_t> counts, std::span<const std::uint64_t> trials, double p) : p_(p) {
+    std::map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> ranges;  // of counts, by trials
+    for (std::size_t j = 0; j < counts.size(); ++j) {
+      const auto [at, is_new] = ranges.try_emplace(trials[j], counts[j], counts[j]);
+      at->second = {std::min(at->second.first, counts[j]), std::max(at->second.second, counts[j])};
+    }
+    for (const auto& [n, range] : ranges) fill(n, range.first, range.second);
+  }
+
+  PitStep at(std::uint64_t trials, std::uint64_t count) const {
+    const auto known = runs_.find(trials);
+    return known != runs_.end() ? known->second.steps[count - known->second.first]
+                                : randomised_pit_step(trials, count, p_);
+  }
+
+ private:
+  struct Run {
+    std::uint64_t first;  // count of steps[0]
+    std::vector<PitStep> steps;
+  };
+
+  void fill(std::uint64_t trials, std::uint64_t lowest, std::uint64_t highest) {
+    constexpr std::uint64_t kLongest = 1u << 14;
+    if (highest > trials || highest - lowest > kLongest) return;
+    Run run{lowest, {randomised_pit_step(trials, lowest, p_)}};
+    // Far out in a tail terms vanish below what doubles hold, and nothing follows from them.
+    constexpr double kSmall = 1e-280;
+    const PitStep last = randomised_pit_step(trials, highest, p_);
+    if (run.steps[0].at < kSmall || last.at < kSmall) return;
+    const double odds = p_ / (1.0 - p_);
+    for (std::uint64_t count = lowest; count < highest; ++count) {
+      const PitStep& here = run.steps.back();
+      const double next = here.at * odds * exact_double(trials - count) / exact_double(count + 1);
+      run.steps.push_back({here.below + here.at, next, 0.0});
+    }
+    run.steps.back().above = last.above;
+    for (std::size_t i = run.steps.size() - 1; i > 0; --i)
+      run.steps[i - 1].above = run.steps[i].above + run.steps[i].at;
+    runs_.emplace(trials, std::move(run));
+  }
+
+  double p_;
+  std::map<std::uint64_t, Run> runs_;
+};
+
+}  // namespace
+
 PitChiSquared randomised_pit_chi_squared(std::span<const std::uint64_t> counts,
                                          std::span<const std::uint64_t> trials, double p, std::uint64_t key) {
   require(counts.size() == trials.size(), "one number of trials per cell");
   require(!counts.empty(), "at least one cell");
-  // Few distinct pairs occur among many cells, and the distribution function is nearly all of the cost.
-  std::map<std::pair<std::uint64_t, std::uint64_t>, PitStep> steps;
+  PitSteps steps(counts, trials, p);
   double statistic = 0.0;
   for (std::size_t j = 0; j < counts.size(); ++j) {
-    const auto [at, is_new] = steps.try_emplace({trials[j], counts[j]});
-    if (is_new) at->second = randomised_pit_step(trials[j], counts[j], p);
-    const double z = z_of(at->second, trials[j], counts[j], p, keyed_uniform(key, j));
+    const double z = z_of(steps.at(trials[j], counts[j]), trials[j], counts[j], p, keyed_uniform(key, j));
     statistic += z * z;
   }
   const double degrees = static_cast<double>(counts.size());

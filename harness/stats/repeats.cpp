@@ -265,31 +265,42 @@ void RepeatFinder::Window::note(const Place& place) {
 
 void RepeatFinder::keep(const Window& window) {
   if (window.hash.high > threshold_) return;
-  if (windows_.size() == 2 * most_windows_) compact();
+  if (windows_.size() == 2 * most_windows_) windows_ = different(threshold_);
   if (window.hash.high <= threshold_) windows_.push_back(window);
 }
 
-/// Equal windows become one; then at most `most_windows_` stay.
-void RepeatFinder::compact() {
-  std::sort(windows_.begin(), windows_.end(),
-            [](const Window& a, const Window& b) { return a.hash < b.hash; });
-  std::size_t different = 0;
-  for (const Window& window : windows_) {
-    if (window.hash.high > threshold_) break;
-    if (different > 0 && windows_[different - 1].hash == window.hash) {
-      Window& known = windows_[different - 1];
-      known.occurrences += window.occurrences;
-      known.note(window.first);
-      known.note(window.second);
-    } else {
-      windows_[different++] = window;
+/// The windows with equal ones made one, by hash: at most `most_windows_`, for which the threshold may fall.
+std::vector<RepeatFinder::Window> RepeatFinder::different(std::uint64_t& threshold) const {
+  // Sorted by what tells nearly all apart and a number, which are moved much faster than windows.
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
+  order.reserve(windows_.size());
+  for (std::size_t i = 0; i < windows_.size(); ++i)
+    if (windows_[i].hash.high <= threshold)
+      order.emplace_back(windows_[i].hash.high, static_cast<std::uint32_t>(i));
+  std::sort(order.begin(), order.end());
+  std::vector<Window> found;
+  found.reserve(order.size());
+  for (const auto& [high, i] : order) {
+    const Window& window = windows_[i];
+    // Of equal high halves all that were found stand at the end.
+    auto known = found.end();
+    while (known != found.begin() && std::prev(known)->hash.high == high &&
+           std::prev(known)->hash != window.hash)
+      --known;
+    if (known == found.begin() || std::prev(known)->hash != window.hash) {
+      found.push_back(window);
+      continue;
     }
+    --known;
+    known->occurrences += window.occurrences;
+    known->note(window.first);
+    known->note(window.second);
   }
-  while (different > most_windows_ && threshold_ > 0) {
-    threshold_ /= 2;
-    while (different > 0 && windows_[different - 1].hash.high > threshold_) --different;
+  while (found.size() > most_windows_ && threshold > 0) {
+    threshold /= 2;
+    while (!found.empty() && found.back().hash.high > threshold) found.pop_back();
   }
-  windows_.resize(different);
+  return found;
 }
 
 void RepeatFinder::merge(const RepeatFinder& later) {
@@ -300,13 +311,13 @@ void RepeatFinder::merge(const RepeatFinder& later) {
 }
 
 RepeatFindings RepeatFinder::findings() const {
-  RepeatFinder compacted = *this;
-  compacted.compact();
+  std::uint64_t threshold = threshold_;
+  const std::vector<Window> windows = different(threshold);
   RepeatFindings findings;
-  findings.windows = compacted.windows_.size();
-  findings.kept_share = std::ldexp(static_cast<double>(compacted.threshold_) + 1.0, -64);
+  findings.windows = windows.size();
+  findings.kept_share = std::ldexp(static_cast<double>(threshold) + 1.0, -64);
   const Window* found = nullptr;
-  for (const Window& window : compacted.windows_) {
+  for (const Window& window : windows) {
     findings.repeated += window.occurrences - 1;
     if (window.occurrences > 1 &&
         (found == nullptr || std::pair(window.second, window.first) < std::pair(found->second, found->first)))

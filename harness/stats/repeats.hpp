@@ -120,7 +120,7 @@ class RepeatFinder {
 
   void look(const Chunk& chunk, std::uint64_t position);
   void keep(const Window& window);
-  void compact();
+  std::vector<Window> different(std::uint64_t& threshold) const;
 
   RepeatPlan plan_;
   std::uint64_t most_windows_;

@@ -18,9 +18,9 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-HWY_INLINE void add_one(std::int64_t x, SelectedSums& sums) {
-  sums.sum += x;
-  sums.sum_squares += x * x;
+template <int kPower>
+HWY_INLINE std::int64_t power(std::int64_t x) {
+  return kPower == 1 ? x : x * x;
 }
 
 HWY_INLINE void add_one(std::int64_t x, IntegerMoments& moments) {
@@ -33,11 +33,14 @@ HWY_INLINE void add_one(std::int64_t x, IntegerMoments& moments) {
 
 #if HWY_TARGET == HWY_SCALAR
 
-void sum_selected(const std::uint64_t* words, const std::int8_t* values, std::size_t size,
-                  SelectedSums* sums) {
+template <int kPower>
+HWY_INLINE std::int64_t sum_selected(const std::uint64_t* words, const std::int8_t* values,
+                                     std::size_t size) {
+  std::int64_t sum = 0;
   for (std::size_t w = 0; w * 64 < size; ++w)
     for (std::uint64_t word = words[w]; word != 0; word &= word - 1)
-      add_one(values[64 * w + hwy::Num0BitsBelowLS1Bit_Nonzero64(word)], *sums);
+      sum += power<kPower>(values[64 * w + hwy::Num0BitsBelowLS1Bit_Nonzero64(word)]);
+  return sum;
 }
 
 void sum_all(const std::int8_t* values, std::size_t size, IntegerMoments* moments) {
@@ -74,12 +77,13 @@ HWY_INLINE std::int64_t total(hn::Vec<DU64> v) {
   return static_cast<std::int64_t>(hn::GetLane(hn::SumOfLanes(DU64(), v)));
 }
 
-void sum_selected(const std::uint64_t* words, const std::int8_t* values, std::size_t size,
-                  SelectedSums* sums) {
+template <int kPower>
+HWY_INLINE std::int64_t sum_selected(const std::uint64_t* words, const std::int8_t* values,
+                                     std::size_t size) {
   const D8 d;
   const std::size_t lanes = hn::Lanes(d), whole = size / 64;
   const auto offset = hn::Set(d, std::int8_t{-128});  // x XOR it is x + 128 as an unsigned byte
-  auto shifted = hn::Zero(DU64()), squares = shifted;
+  auto sums = hn::Zero(DU64());
   for (std::size_t from = 0; from < whole; from += kWordsInARow) {
     auto recent = hn::Zero(D32()), other = recent;
     for (std::size_t w = from; w < std::min(whole, from + kWordsInARow); ++w) {
@@ -89,19 +93,23 @@ void sum_selected(const std::uint64_t* words, const std::int8_t* values, std::si
         hwy::CopyBytes<8>(&bits, bytes);
         const auto chosen =
             hn::IfThenElseZero(hn::LoadMaskBits(d, bytes), hn::LoadU(d, values + 64 * w + at));
-        shifted = hn::Add(shifted, sum_bytes(hn::Xor(chosen, offset)));
-        const auto a = lower(chosen), b = upper(chosen);
-        recent = hn::ReorderWidenMulAccumulate(D32(), a, a, recent, other);
-        recent = hn::ReorderWidenMulAccumulate(D32(), b, b, recent, other);
+        if constexpr (kPower == 1) {
+          sums = hn::Add(sums, sum_bytes(hn::Xor(chosen, offset)));
+        } else {
+          const auto a = lower(chosen), b = upper(chosen);
+          recent = hn::ReorderWidenMulAccumulate(D32(), a, a, recent, other);
+          recent = hn::ReorderWidenMulAccumulate(D32(), b, b, recent, other);
+        }
       }
     }
-    squares = hn::Add(squares, hn::Add(widened(recent), widened(other)));
+    if constexpr (kPower == 2) sums = hn::Add(sums, hn::Add(widened(recent), widened(other)));
   }
-  sums->sum += total(shifted) - std::int64_t{128} * static_cast<std::int64_t>(64 * whole);
-  sums->sum_squares += total(squares);
-  if (size % 64 == 0) return;
+  std::int64_t sum = total(sums);
+  if (kPower == 1) sum -= std::int64_t{128} * static_cast<std::int64_t>(64 * whole);
+  if (size % 64 == 0) return sum;
   for (std::uint64_t word = words[whole]; word != 0; word &= word - 1)
-    add_one(values[64 * whole + hwy::Num0BitsBelowLS1Bit_Nonzero64(word)], *sums);
+    sum += power<kPower>(values[64 * whole + hwy::Num0BitsBelowLS1Bit_Nonzero64(word)]);
+  return sum;
 }
 
 void sum_all(const std::int8_t* values, std::size_t size, IntegerMoments* moments) {
@@ -141,6 +149,14 @@ void sum_all(const std::int8_t* values, std::size_t size, IntegerMoments* moment
 
 #endif
 
+std::int64_t sum_selected_values(const std::uint64_t* words, const std::int8_t* values, std::size_t size) {
+  return sum_selected<1>(words, values, size);
+}
+
+std::int64_t sum_selected_squares(const std::uint64_t* words, const std::int8_t* values, std::size_t size) {
+  return sum_selected<2>(words, values, size);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace dropcheck::stats::kernels
 HWY_AFTER_NAMESPACE();
@@ -148,14 +164,18 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dropcheck::stats::kernels {
 
-HWY_EXPORT(sum_selected);
+HWY_EXPORT(sum_selected_values);
+HWY_EXPORT(sum_selected_squares);
 HWY_EXPORT(sum_all);
 
-SelectedSums selected_sums(std::span<const std::uint64_t> words, std::span<const std::int8_t> values) {
+std::int64_t selected_sum(std::span<const std::uint64_t> words, std::span<const std::int8_t> values) {
   require(words.size() >= (values.size() + 63) / 64, "words that hold all bits");
-  SelectedSums sums;
-  HWY_DYNAMIC_DISPATCH(sum_selected)(words.data(), values.data(), values.size(), &sums);
-  return sums;
+  return HWY_DYNAMIC_DISPATCH(sum_selected_values)(words.data(), values.data(), values.size());
+}
+
+std::int64_t selected_squares(std::span<const std::uint64_t> words, std::span<const std::int8_t> values) {
+  require(words.size() >= (values.size() + 63) / 64, "words that hold all bits");
+  return HWY_DYNAMIC_DISPATCH(sum_selected_squares)(words.data(), values.data(), values.size());
 }
 
 IntegerMoments integer_moments(std::span<const std::int8_t> values) {

@@ -7,15 +7,10 @@
 
 namespace dropcheck::stats::kernels {
 
-struct SelectedSums {
-  std::int64_t sum = 0;          // of x
-  std::int64_t sum_squares = 0;  // of x^2
-
-  friend bool operator==(const SelectedSums&, const SelectedSums&) = default;
-};
-
-/// Over the values whose bit is 1. std::domain_error when words do not hold values.size() bits.
-SelectedSums selected_sums(std::span<const std::uint64_t> words, std::span<const std::int8_t> values);
+/// Sum of x, and of x^2, over the values whose bit is 1. std::domain_error when words do not hold
+/// values.size() bits.
+std::int64_t selected_sum(std::span<const std::uint64_t> words, std::span<const std::int8_t> values);
+std::int64_t selected_squares(std::span<const std::uint64_t> words, std::span<const std::int8_t> values);
 
 struct IntegerMoments {
   std::int64_t sum = 0;       // of x
