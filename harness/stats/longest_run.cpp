@@ -8,6 +8,7 @@
 #include <numbers>
 #include <span>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "harness/stats/preconditions.hpp"
@@ -113,19 +114,32 @@ struct WithoutRun {
   bool exact;  // else a bound from above, below kTrustedComplement
 };
 
+// ln of the probability of no run in n entries from what the recursion has reached at t: s_t = s_{t-1} (1 -
+// d_t), where d_t = (1 - rate) rate^L s_{t-L-1} / s_{t-1} has stopped to change.
+double continued(double ln_without, double hazard, std::uint64_t t, std::uint64_t n) {
+  return ln_without + static_cast<double>(n - t) * std::log1p(-hazard);
+}
+
 // L <= n.
 WithoutRun recursion(std::uint64_t n, std::uint64_t run, double rate) {
+  constexpr double kSettled = 1e-15;  // relative change of d_t in L + 1 steps
   const double all = std::pow(rate, static_cast<double>(run));
   std::vector<double> earlier(run + 1, 0.0);  // P_{t-L-1}, ..., P_{t-1} in a ring
   earlier[run] = all;                         // P_L
   std::size_t oldest = 0;
-  double p = all;
+  double p = all, hazard = 0;
   for (std::uint64_t t = run;; ++t) {
     // No run in n entries: none in each of n / t disjoint parts either.
     if (1 - p < kTrustedComplement)
       return {static_cast<double>(n / t) * std::log(std::max(1 - p, kRounding)), t == n};
     if (t == n) return {std::log1p(-p), true};
-    p += (1 - rate) * all * (1 - earlier[oldest]);
+    const double added = (1 - rate) * all * (1 - earlier[oldest]);
+    if (oldest == 0) {
+      const double before = std::exchange(hazard, added / (1 - p));
+      if (std::abs(hazard - before) <= kSettled * hazard)
+        return {continued(std::log1p(-p), hazard, t, n), true};
+    }
+    p += added;
     earlier[oldest] = p;
     oldest = oldest == run ? 0 : oldest + 1;
   }

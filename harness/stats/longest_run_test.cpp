@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/multiprecision/cpp_bin_float.hpp>
 #include <cmath>
 #include <random>
@@ -41,6 +42,33 @@ LongestRun slow(const Bits& bits, bool drops) {
     if (run > longest.length) longest = {run, {0, 0, i + 1 - run}};
   }
   return longest;
+}
+
+/// P(no run of `run` or more in n entries) by the whole recursion, in long double.
+long double without_run_in_full(std::uint64_t n, std::uint64_t run, double rate) {
+  const long double all = std::pow(static_cast<long double>(rate), static_cast<long double>(run));
+  const long double ended = (1 - static_cast<long double>(rate)) * all;
+  std::vector<long double> without(n + 1, 1);  // s_t = s_{t-1} - (1 - rate) rate^L s_{t-L-1}
+  for (std::uint64_t t = run; t <= n; ++t)
+    without[t] = t == run ? 1 - all : without[t - 1] - ended * without[t - run - 1];
+  return without[n];
+}
+
+TEST(RunLaw, OfLongMasksIsThatOfTheWholeRecursion) {
+  for (const auto& [rate, lengths] : std::vector<std::pair<double, std::vector<std::uint64_t>>>{
+           {0.5, {16, 20, 30, 60}}, {0.9, {90, 130, 300}}, {0.1, {5, 7, 20}}, {0.99, {900, 1500, 4000}}}) {
+    for (const std::uint64_t run : lengths) {
+      for (const std::uint64_t n : {std::uint64_t{5000}, std::uint64_t{1} << 17, kChunkBits}) {
+        const long double none = without_run_in_full(n, run, rate);
+        const long double upper = 2 * (1 - none), lower = 2 * without_run_in_full(n, run + 1, rate);
+        const double found = longest_run_test(run, {{n, 1}}, rate).p_value;
+        const double expected = static_cast<double>(std::min({upper, lower, 1.0L}));
+        if (expected > 2e-3) {
+          EXPECT_NEAR(found / expected, 1, 1e-9) << rate << " " << run << " " << n;
+        }
+      }
+    }
+  }
 }
 
 TEST(LongestRuns, AgreeWithAWalkBitByBitOnAnyLengthAndRate) {
