@@ -26,10 +26,12 @@ constexpr int kIntegerRange = 256;  // inputs are -128..127
 constexpr int kIntegerOffset = 128;
 constexpr std::size_t kChunk = 4096;  // elements looked at before the first that disagrees is sought
 
-/// Dense raw elements of a view; `scratch` keeps a copy alive where the view has gaps.
-const std::byte* dense(const TensorView& view, std::vector<std::byte>& scratch) {
+/// Dense raw elements of a view; a copy where the view has gaps, which lasts until the thread's next one.
+const std::byte* dense(const TensorView& view) {
   if (view.is_contiguous()) return view.data;
-  scratch.resize(static_cast<std::size_t>(view.count()) * view.element_size());
+  thread_local std::vector<std::byte> scratch;  // fresh pages would cost more than the copy
+  const std::size_t bytes = static_cast<std::size_t>(view.count()) * view.element_size();
+  if (scratch.size() < bytes) scratch.resize(bytes);
   gather(view, scratch.data());
   return scratch.data();
 }
@@ -55,8 +57,7 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
 
   void observe(const StepRecord& record) override {
     if (record.step->problem.mode != Mode::train || !(problem_.p > 0 && problem_.p < 1)) return;
-    std::vector<std::byte> scratch;
-    const std::byte* y = dense(record.y, scratch);
+    const std::byte* y = dense(record.y);
     const auto n = static_cast<std::size_t>(record.y.count());
     finding.compared(n);
     if (is_alpha(problem_.op)) {

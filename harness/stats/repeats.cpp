@@ -16,7 +16,7 @@ namespace dropcheck::stats {
 namespace {
 
 constexpr double kAnchorRate =
-    0x1p-10;  // of large samples: hashing windows then costs less than finding them
+    0x1p-11;  // of large samples: hashing windows then costs less than finding them
 constexpr double kAnchorsWanted = 0x1p12;  // of small ones
 constexpr double kPlannedWindows = static_cast<double>(RepeatFinder::kMostWindows) / 2;
 constexpr std::uint64_t kMostRare = 16;

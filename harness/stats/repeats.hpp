@@ -33,7 +33,7 @@ struct RepeatPlan {
 
 /// The plan for `entries` mask entries (of all orders together) in chunks of at most `longest_chunk`; empty
 /// where no window fits a chunk. Window: at least ceil((2 log2 N + 39) / -log2(p^2 + q^2)), and long enough
-/// for repeat_chance <= kChanceRepeats. Pattern: about one anchor in 1024 bits, more in small samples. Cheap
+/// for repeat_chance <= kChanceRepeats. Pattern: about one anchor in 2048 bits, more in small samples. Cheap
 /// (below 1 ms for windows to 10^5 bits).
 std::optional<RepeatPlan> plan_repeats(std::uint64_t entries, std::uint64_t longest_chunk, double p);
 

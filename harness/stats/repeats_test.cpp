@@ -368,7 +368,7 @@ TEST(RepeatTest, ChanceOfNoAnchorIsABound) {
 }
 
 TEST(RepeatPlanning, LargestSampleThatSeesALength) {
-  const std::uint64_t length = 25000, n = repeat_max_samples(length, 1e-9, 0.1);
+  const std::uint64_t length = 50000, n = repeat_max_samples(length, 1e-9, 0.1);
   ASSERT_GT(n, std::uint64_t{1} << 24);
   EXPECT_LE(shortest_repeat(*plan_repeats(n, kChunkBits, 0.1), 1e-9), length);
   EXPECT_GT(shortest_repeat(*plan_repeats(2 * n, kChunkBits, 0.1), 1e-9), length);
