@@ -59,8 +59,8 @@ TEST(RepeatPlan, WindowsAreThoseOfTheUnionBound) {
     EXPECT_EQ(plan->window, window) << log2_n << " " << p;
     EXPECT_LE(plan->chance, kChanceRepeats);
     EXPECT_EQ(plan->rare_is_drop, p <= 0.5);
-    EXPECT_LE(plan->anchor_probability, 0x1p-10 * (1 + 1e-9));
-    EXPECT_GE(plan->anchor_probability, 0x1p-11 * (1 - 1e-9));
+    EXPECT_LE(plan->anchor_probability, 0x1p-11 * (1 + 1e-9));
+    EXPECT_GE(plan->anchor_probability, 0x1p-12 * (1 - 1e-9));
     EXPECT_LE(plan->kept_share * plan->anchor_probability * std::ldexp(1.0, log2_n), 0x1p18 * (1 + 1e-9));
   }
 }
