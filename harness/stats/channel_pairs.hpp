@@ -72,9 +72,9 @@ PairSumLaw pair_sum_law(std::size_t streams, std::uint64_t n, double p, const Pa
 /// Whether a gamma law of that mean and variance may stand in for Q: at least kMinimumSummedPairs pairs, a
 /// variance within kPairSumTolerance of chi-squared's 2 M, and pairs so close to normal that the second-order
 /// term of their skewness, 5 g^4 x^3 / (24 M^2 n), g = (1 - 2p) / sqrt(v), is at most kPairSumSkewness where
-/// it matters, at the distance x from the mean of a tail of 1e-9. Where both limits are met the tail at 1e-9
-/// is at most 1.2 times the law's by the exact cumulants of the pairs, which doubling outweighs: the lower
-/// tail is lighter than the law's.
+/// it matters, at the distance x from the mean of a tail of 1e-9. Where both limits are met, the tail at 1e-9
+/// is about 1.2 times the law's at most (a saddlepoint with the cumulants of the pairs taken as independent).
+/// Doubling outweighs that: the lower tail is lighter than the law's.
 bool pair_sum_is_valid(std::size_t streams, std::uint64_t n, double p, const PairChoice& choice = {});
 inline constexpr std::uint64_t kMinimumSummedPairs = 28;  // 8 streams
 inline constexpr double kPairSumTolerance = 0.05;
