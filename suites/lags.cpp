@@ -135,7 +135,7 @@ class Lags final : public Check {
     const std::vector<std::uint32_t> fitting = planned(lags_, context.sample);
     std::vector<Statistic> statistics;
     std::uint64_t comparisons = 0;
-    const auto effect = detectable(context.sample, context.alpha, kBeta);
+    const auto effects = effects_of(fitting, context);
     for (const Order order : orders(context.sample)) {
       const LagCounts& counts = order == Order::logical ? observed.logical : observed.memory;
       const std::vector<stats::ChunkKind> chunks = counts.chunks();
@@ -146,7 +146,8 @@ class Lags final : public Check {
         if (!stats::products_are_valid(counts.pairs(i).n, p)) continue;
         comparisons += counts.pairs(i).n;
         statistics.push_back(statistic(counts.pairs(i), chunks, lag, order, context));
-        statistics.back().minimum_detectable_effect = effect;
+        statistics.back().minimum_detectable_effect =
+            MinimumDetectableEffect{effects.at(lag), kUnit, 1 - kBeta};
       }
     }
     if (statistics.empty()) return invalid("too few pairs of entries at this drop probability");
@@ -163,6 +164,24 @@ class Lags final : public Check {
   }
 
  private:
+  /// By lag. Lags whose numbers of pairs differ by less than a hundredth share the effect of the fewest.
+  static std::map<std::uint32_t, double> effects_of(const std::vector<std::uint32_t>& lags,
+                                                    const JudgeContext& context) {
+    const SampleInfo& sample = context.sample;
+    std::map<std::uint32_t, double> effects;
+    std::uint64_t fewest = 0;
+    double effect = 0;
+    for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
+      const std::uint64_t pairs = sample.chunks().pairs(*lag);
+      if (fewest == 0 || pairs > fewest + fewest / 100) {
+        fewest = pairs;
+        effect = stats::lag_min_effect(pairs, context.alpha, kBeta, sample.problem.p);
+      }
+      effects[*lag] = effect;
+    }
+    return effects;
+  }
+
   Statistic statistic(const stats::PairProducts& pairs, const std::vector<stats::ChunkKind>& chunks,
                       std::uint32_t lag, Order order, const JudgeContext& context) const {
     const double p = context.p;
