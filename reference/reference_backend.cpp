@@ -178,7 +178,8 @@ Expected<Observation> ReferenceBackend::forward(const Call& call) {
   seen.produced_strides = y.strides;
   seen.produced_dtype = y.dtype;
   seen.aliases_input = call.in_place;
-  if (call.mode == Mode::train) seen.effective_p = std::ldexp(static_cast<double>(drop_threshold(call.p)), -32);
+  if (call.mode == Mode::train)
+    seen.effective_p = std::ldexp(static_cast<double>(drop_threshold(call.p)), -32);
   if (call.save_for_backward) {
     seen.saved.id = ++last_token_;
     open_calls_.emplace(seen.saved.id, now);

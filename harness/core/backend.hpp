@@ -25,7 +25,15 @@ std::string_view to_string(SeedSemantics semantics);
 std::optional<SeedSemantics> seed_semantics_from(std::string_view name);
 
 /// Things a backend may be able to do beyond a forward call.
-enum class Feature : std::uint8_t { backward, in_place, seeds, continues_stream, threads, mask_output, effective_rate };
+enum class Feature : std::uint8_t {
+  backward,
+  in_place,
+  seeds,
+  continues_stream,
+  threads,
+  mask_output,
+  effective_rate
+};
 std::string_view to_string(Feature feature);
 
 /// What a backend claims. Claims are tested, not trusted; what is not claimed is reported as unsupported,

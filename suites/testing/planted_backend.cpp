@@ -153,7 +153,8 @@ Judgement judge(const std::string& check_id, const std::string& protocol_id, con
                         problem.calls.value_or(protocol->default_calls)};
   if (!check->applies(info).applies)
     throw std::logic_error(std::string(check_id).append(" does not apply to ").append(descriptor));
-  const auto seeds = sample_seeds(sampling.master_seed, info, 1, seed_slots(*protocol, info, backend.capabilities().seed_semantics), 64);
+  const auto seeds = sample_seeds(sampling.master_seed, info, 1,
+                                  seed_slots(*protocol, info, backend.capabilities().seed_semantics), 64);
   const std::atomic<bool> stop{false};
   BlockExecutor executor(backend);
   std::vector<std::unique_ptr<Observer>> merged;
