@@ -142,9 +142,8 @@ class Repeats final : public Check {
     return judge_statistics({s}, observer.entries, [&](const Statistic&) {
       if (!repeat)
         return fmt::format(
-            "none of {} places begins {} {} in a row followed by {} {}, where about {} are expected: such "
-            "runs "
-            "are never drawn",
+            "none of {} places begins {} {} in a row followed by {} {}, where about {} are expected: "
+            "such runs are never drawn",
             finder.places(), plan.rare, plan.rare_is_drop ? "drops" : "keeps", plan.common,
             plan.rare_is_drop ? "keeps" : "drops",
             std::llround(static_cast<double>(finder.places()) * plan.anchor_probability));

@@ -236,11 +236,10 @@ HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> half_bits(D d, hn::Vec<D> value) {
   return hn::Or(hn::ShiftRight<16>(sign), magnitude);
 }
 
-/// Vectors only: the elements that do not fill one are left to the caller, which looks at [result, count).
 template <DType kDType>
 HWY_INLINE bool zero_or_scaled_half(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
-                                    float operand, std::size_t& done) {
-  done = 0;
+                                    float operand) {
+  std::size_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
   const hn::ScalableTag<float> d;
   const hn::RebindToUnsigned<decltype(d)> du;
@@ -250,19 +249,24 @@ HWY_INLINE bool zero_or_scaled_half(const std::byte* y, const std::int8_t* x, st
   const std::size_t lanes = hn::Lanes(d);
   const auto scale = hn::Set(d, operand);
   auto wrong = hn::Zero(du);
-  for (; done + lanes <= count; done += lanes) {
-    const auto value = hn::ConvertTo(d, hn::PromoteTo(d32, hn::LoadU(d8, x + done)));
+  for (; i + lanes <= count; i += lanes) {
+    const auto value = hn::ConvertTo(d, hn::PromoteTo(d32, hn::LoadU(d8, x + i)));
     const auto expected = half_bits<kDType>(d, divide ? hn::Div(value, scale) : hn::Mul(value, scale));
-    const auto out = hn::PromoteTo(du, load(d16, y, done));
+    const auto out = hn::PromoteTo(du, load(d16, y, i));
     const auto is_zero = hn::Eq(hn::And(out, hn::Set(du, 0x7fffu)), hn::Zero(du));
     const auto fits = hn::Or(hn::VecFromMask(du, is_zero), hn::VecFromMask(du, hn::Eq(out, expected)));
     wrong = hn::Or(wrong, hn::Not(fits));
   }
-  return hn::AllTrue(du, hn::Eq(wrong, hn::Zero(du)));
-#else
-  (void)y, (void)x, (void)count, (void)divide, (void)operand;
-  return true;
+  if (!hn::AllTrue(du, hn::Eq(wrong, hn::Zero(du)))) return false;
 #endif
+  for (; i < count; ++i) {
+    const auto value = static_cast<float>(x[i]);
+    std::byte bytes[8] = {};
+    store_element(divide ? value / operand : value * operand, bytes, kDType);
+    const std::uint64_t out = element_bits(y + 2 * i, kDType), expected = element_bits(bytes, kDType);
+    if ((out & 0x7fffu) != 0 && out != expected) return false;
+  }
+  return true;
 }
 
 bool zero_or_scaled_f32(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
@@ -278,13 +282,13 @@ bool zero_or_scaled_f64(const std::byte* y, const std::int8_t* x, std::size_t co
 }
 
 bool zero_or_scaled_f16(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
-                        float operand, std::size_t* done) {
-  return zero_or_scaled_half<DType::f16>(y, x, count, divide, operand, *done);
+                        float operand) {
+  return zero_or_scaled_half<DType::f16>(y, x, count, divide, operand);
 }
 
 bool zero_or_scaled_bf16(const std::byte* y, const std::int8_t* x, std::size_t count, bool divide,
-                         float operand, std::size_t* done) {
-  return zero_or_scaled_half<DType::bf16>(y, x, count, divide, operand, *done);
+                         float operand) {
+  return zero_or_scaled_half<DType::bf16>(y, x, count, divide, operand);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -331,28 +335,17 @@ bool any_all_ones(const std::byte* data, std::uint64_t count, std::size_t elemen
 bool all_zero_or_scaled(const std::byte* y, std::span<const std::int8_t> x, DType dtype,
                         ScaledInteger scale) {
   const auto narrow = static_cast<float>(scale.operand);
-  std::size_t done = 0;
-  bool fits = true;
   switch (dtype) {
     case DType::f64:
       return HWY_DYNAMIC_DISPATCH(zero_or_scaled_f64)(y, x.data(), x.size(), scale.divide, scale.operand);
     case DType::f32:
       return HWY_DYNAMIC_DISPATCH(zero_or_scaled_f32)(y, x.data(), x.size(), scale.divide, narrow);
     case DType::f16:
-      fits = HWY_DYNAMIC_DISPATCH(zero_or_scaled_f16)(y, x.data(), x.size(), scale.divide, narrow, &done);
-      break;
+      return HWY_DYNAMIC_DISPATCH(zero_or_scaled_f16)(y, x.data(), x.size(), scale.divide, narrow);
     default:
       DROPCHECK_CHECK(dtype == DType::bf16);
-      fits = HWY_DYNAMIC_DISPATCH(zero_or_scaled_bf16)(y, x.data(), x.size(), scale.divide, narrow, &done);
+      return HWY_DYNAMIC_DISPATCH(zero_or_scaled_bf16)(y, x.data(), x.size(), scale.divide, narrow);
   }
-  for (std::size_t i = done; fits && i < x.size(); ++i) {
-    const auto value = static_cast<float>(x[i]);
-    std::byte expected[8] = {};
-    store_element(scale.divide ? value / narrow : value * narrow, expected, dtype);
-    const std::uint64_t out = element_bits(y + 2 * i, dtype);
-    fits = (out & 0x7fffu) == 0 || out == element_bits(expected, dtype);
-  }
-  return fits;
 }
 
 }  // namespace dropcheck

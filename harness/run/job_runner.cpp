@@ -98,13 +98,10 @@ void JobRunner::work(Batch& batch, Lane& lane) {
     }
     const Job& job = batch.jobs[index];
     State& state = batch.states[index];
-    if (!lane.executor) {
-      state.blocks[block].trouble = Trouble{Verdict::error, lane.open_error};
-    } else {
-      if (job.explores())
-        state.outcome.exploration = batch.events.explore(*lane.executor, *job.sample->cells[0].check);
-      else run_block(job, state, block, *lane.executor);
-    }
+    if (!lane.executor) state.blocks[block].trouble = Trouble{Verdict::error, lane.open_error};
+    else if (job.explores())
+      state.outcome.exploration = batch.events.explore(*lane.executor, *job.sample->cells[0].check);
+    else run_block(job, state, block, *lane.executor);
     bool last = false;
     {
       const std::lock_guard lock(batch.mutex);

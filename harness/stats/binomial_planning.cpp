@@ -5,11 +5,11 @@
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <optional>
 #include <tuple>
 
 #include "harness/stats/binomial.hpp"
+#include "harness/stats/memo.hpp"
 #include "harness/stats/preconditions.hpp"
 
 namespace dropcheck::stats {
@@ -69,12 +69,8 @@ double binomial_min_effect(std::uint64_t n, double alpha, double beta, double p)
   require_error_rates(alpha, beta);
   require(p >= 0.0 && p <= 1.0, "0 <= p <= 1");
   // A plan asks for the same few figures on hundreds of samples, and each costs a hundred exact tails.
-  constexpr std::size_t kMostKnown = 4096;
-  thread_local std::map<std::tuple<std::uint64_t, double, double, double>, double> known;
-  if (known.size() >= kMostKnown) known.clear();
-  const auto [at, is_new] = known.try_emplace({n, alpha, beta, p}, 0.0);
-  if (is_new) at->second = exact_min_effect(n, alpha, beta, p);
-  return at->second;
+  thread_local Memo<std::tuple<std::uint64_t, double, double, double>, double, 4096> known;
+  return known.of({n, alpha, beta, p}, [&] { return exact_min_effect(n, alpha, beta, p); });
 }
 
 std::uint64_t binomial_min_samples(double effect, double alpha, double beta, double p) {

@@ -7,10 +7,10 @@
 #include <boost/math/special_functions/log1p.hpp>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <tuple>
 #include <vector>
 
+#include "harness/stats/memo.hpp"
 #include "harness/stats/preconditions.hpp"
 
 namespace dropcheck::stats {
@@ -95,12 +95,9 @@ double chi_squared_noncentrality(double degrees_of_freedom, double alpha, double
   require(degrees_of_freedom > 0.0 && std::isfinite(degrees_of_freedom), "degrees of freedom > 0");
   if (alpha >= 1.0 - beta) return 0.0;
   // Samples of many sizes ask for the same few, and each is a search among series.
-  thread_local std::map<std::tuple<double, double, double>, double> known;
-  constexpr std::size_t kMost = 1024;
-  if (known.size() >= kMost) known.clear();
-  const auto [at, is_new] = known.try_emplace({degrees_of_freedom, alpha, beta});
-  if (is_new) at->second = noncentrality(degrees_of_freedom, alpha, beta);
-  return at->second;
+  thread_local Memo<std::tuple<double, double, double>, double, 1024> known;
+  return known.of({degrees_of_freedom, alpha, beta},
+                  [&] { return noncentrality(degrees_of_freedom, alpha, beta); });
 }
 
 double chi_squared_min_effect(double degrees_of_freedom, std::uint64_t samples, double alpha, double beta,

@@ -4,13 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numbers>
 #include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "harness/stats/memo.hpp"
 #include "harness/stats/preconditions.hpp"
 #include "harness/stats/word_runs.hpp"
 
@@ -147,12 +147,8 @@ WithoutRun recursion(std::uint64_t n, std::uint64_t run, double rate) {
 
 /// A run asks for the same few lengths on hundreds of samples, and each costs a pass over the chunk's length.
 WithoutRun without_run(std::uint64_t n, std::uint64_t run, double rate) {
-  constexpr std::size_t kMostKnown = 1024;
-  thread_local std::map<std::tuple<std::uint64_t, std::uint64_t, double>, WithoutRun> known;
-  if (known.size() >= kMostKnown) known.clear();
-  const auto [at, is_new] = known.try_emplace({n, run, rate});
-  if (is_new) at->second = recursion(n, run, rate);
-  return at->second;
+  thread_local Memo<std::tuple<std::uint64_t, std::uint64_t, double>, WithoutRun, 1024> known;
+  return known.of({n, run, rate}, [&] { return recursion(n, run, rate); });
 }
 
 double ln_boole(std::uint64_t length, const ChunkSizes& chunks, double rate) {

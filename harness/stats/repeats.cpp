@@ -271,30 +271,23 @@ void RepeatFinder::keep(const Window& window) {
 
 /// The windows with equal ones made one, by hash: at most `most_windows_`, for which the threshold may fall.
 std::vector<RepeatFinder::Window> RepeatFinder::different(std::uint64_t& threshold) const {
-  // Sorted by what tells nearly all apart and a number, which are moved much faster than windows.
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
+  std::vector<std::pair<Hash, std::uint32_t>> order;  // moved faster than windows are
   order.reserve(windows_.size());
   for (std::size_t i = 0; i < windows_.size(); ++i)
     if (windows_[i].hash.high <= threshold)
-      order.emplace_back(windows_[i].hash.high, static_cast<std::uint32_t>(i));
+      order.emplace_back(windows_[i].hash, static_cast<std::uint32_t>(i));
   std::sort(order.begin(), order.end());
   std::vector<Window> found;
   found.reserve(order.size());
-  for (const auto& [high, i] : order) {
+  for (const auto& [hash, i] : order) {
     const Window& window = windows_[i];
-    // Of equal high halves all that were found stand at the end.
-    auto known = found.end();
-    while (known != found.begin() && std::prev(known)->hash.high == high &&
-           std::prev(known)->hash != window.hash)
-      --known;
-    if (known == found.begin() || std::prev(known)->hash != window.hash) {
+    if (found.empty() || found.back().hash != hash) {
       found.push_back(window);
       continue;
     }
-    --known;
-    known->occurrences += window.occurrences;
-    known->note(window.first);
-    known->note(window.second);
+    found.back().occurrences += window.occurrences;
+    found.back().note(window.first);
+    found.back().note(window.second);
   }
   while (found.size() > most_windows_ && threshold > 0) {
     threshold /= 2;
