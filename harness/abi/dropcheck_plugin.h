@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define DROPCHECK_ABI_MAJOR 0u
-#define DROPCHECK_ABI_MINOR 1u
+#define DROPCHECK_ABI_MINOR 2u
 #define DROPCHECK_MAX_RANK 8
 #define DROPCHECK_TEXT_BYTES 1024
 #define DROPCHECK_DL_BOOL 6u
@@ -53,6 +53,7 @@ typedef enum {
 #define DROPCHECK_WANT_PACKED_MASK \
   (1u << 2) /* output "packed_mask": uint8, least significant bit first, 1 = kept */
 #define DROPCHECK_WANT_SAVED (1u << 3) /* keep what backward needs and return a token */
+#define DROPCHECK_WANT_RNG_WORDS (1u << 4) /* fill rng_words, from a plugin that reports them */
 
 /* Texts are owned by the plugin and live as long as the context. Lists are comma-separated words of
  * docs/descriptor.md. */
@@ -71,10 +72,14 @@ typedef struct dropcheck_capabilities {
   const char* exact_stream;   /* documented stream that the masks equal bit for bit, or NULL */
   const char* notes;          /* facts for the report, one a line, or NULL */
   uint32_t features;          /* DROPCHECK_CAN_... */
+  /* since 0.2 */
+  const char* forms;       /* values of the attribute "form" that it understands, or NULL */
+  const char* conforms_to; /* framework that it claims to be to the letter, e.g. "pytorch", or NULL */
 } dropcheck_capabilities;
 
 typedef struct dropcheck_named_tensor {
-  const char* name; /* forward: in "x", out "y", "mask", "packed_mask"; backward: in "dy", out "dx" */
+  const char* name; /* forward: in "x", out "y", "mask", "packed_mask"; backward: in "dy", out "dx"; forms of a
+                       call may have more (docs/attributes.md) */
   DLTensor* tensor;
 } dropcheck_named_tensor;
 
@@ -91,7 +96,8 @@ typedef struct dropcheck_call {
   uint64_t offset; /* of the random stream, in offset_unit; 0 unless a unit was declared */
   const char*
       attributes; /* JSON object with further options, never NULL. {"threads":N} is sent only to a plugin that
-                     claims DROPCHECK_CAN_SET_THREADS. Refuse unknown keys as unsupported. */
+                     claims DROPCHECK_CAN_SET_THREADS, {"form":NAME} only to one that lists the form. Refuse
+                     unknown keys as unsupported. docs/attributes.md lists them. */
   uint32_t want;  /* DROPCHECK_WANT_... */
   double constant_input; /* value of every input element when there is no tensor "x" */
   uint32_t input_count;
@@ -116,6 +122,8 @@ typedef struct dropcheck_result {
   uint64_t saved;                               /* token for backward and release; 0 none */
   char warnings[DROPCHECK_TEXT_BYTES];          /* NUL-terminated, one a line */
   char error[DROPCHECK_TEXT_BYTES];             /* NUL-terminated; why the call did not return DROPCHECK_OK */
+  /* since 0.2 */
+  char facts[DROPCHECK_TEXT_BYTES]; /* NUL-terminated; "name=value", one a line (docs/attributes.md) */
 } dropcheck_result;
 
 /* Functions marked optional may be NULL. A context is used by one thread at a time; several may be open at

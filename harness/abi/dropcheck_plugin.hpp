@@ -13,6 +13,7 @@
 //   DROPCHECK_PLUGIN(MyKernel)
 
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -93,10 +94,17 @@ class Call {
   /// Throws InvalidArgument when the call has no tensor of that name.
   Tensor input(std::string_view name) const { return find(call_->inputs, call_->input_count, name); }
   Tensor output(std::string_view name) const { return find(call_->outputs, call_->output_count, name); }
+  bool has_input(std::string_view name) const { return has(call_->inputs, call_->input_count, name); }
+  bool has_output(std::string_view name) const { return has(call_->outputs, call_->output_count, name); }
   /// "y", or "x" for a call in place.
   Tensor destination() const { return in_place() ? input("x") : output("y"); }
 
  private:
+  static bool has(const dropcheck_named_tensor* tensors, std::uint32_t count, std::string_view name) {
+    for (std::uint32_t i = 0; i < count; ++i)
+      if (name == tensors[i].name) return true;
+    return false;
+  }
   static Tensor find(const dropcheck_named_tensor* tensors, std::uint32_t count, std::string_view name) {
     for (std::uint32_t i = 0; i < count; ++i)
       if (name == tensors[i].name) return Tensor(tensors[i].tensor);
@@ -130,8 +138,18 @@ class Result {
     std::snprintf(result_->warnings + used, sizeof result_->warnings - used, "%s%.*s", used > 0 ? "\n" : "",
                   static_cast<int>(text.size()), text.data());
   }
+  /// Neither may hold a line break, nor the name an equals sign.
+  void fact(std::string_view name, std::string_view value) {
+    if (!has_facts()) return;
+    const std::size_t used = ::strnlen(result_->facts, sizeof result_->facts);
+    std::snprintf(result_->facts + used, sizeof result_->facts - used, "%s%.*s=%.*s", used > 0 ? "\n" : "",
+                  static_cast<int>(name.size()), name.data(), static_cast<int>(value.size()), value.data());
+  }
 
  private:
+  bool has_facts() const {
+    return result_->struct_size >= offsetof(dropcheck_result, facts) + sizeof result_->facts;
+  }
   dropcheck_result* result_;
 };
 
@@ -146,7 +164,7 @@ class Kernel {
 
   std::string name, version, library, device = "cpu";
   std::string ops = "dropout", dtypes = "f32", layouts = "contiguous";
-  std::string seed_semantics = "stateful", offset_unit, exact_stream, notes;
+  std::string seed_semantics = "stateful", offset_unit, exact_stream, notes, forms, conforms_to;
   std::uint32_t seed_bits = 64;
   std::uint32_t features = 0;
 };
@@ -199,6 +217,10 @@ struct Table {
     out->exact_stream = text(k.exact_stream);
     out->notes = text(k.notes);
     out->features = k.features;
+    if (out->struct_size >= offsetof(dropcheck_capabilities, conforms_to) + sizeof out->conforms_to) {
+      out->forms = text(k.forms);
+      out->conforms_to = text(k.conforms_to);
+    }
     return DROPCHECK_OK;
   }
   static int forward(void* context, const dropcheck_call* call, dropcheck_result* result) noexcept {

@@ -40,6 +40,9 @@ std::string_view to_string(Feature feature) {
     case Feature::threads: return "threads";
     case Feature::mask_output: return "mask_output";
     case Feature::effective_rate: return "effective_rate";
+    case Feature::exact_stream: return "an exact stream";
+    case Feature::pytorch_conformance: return "conformance to PyTorch";
+    case Feature::rng_words: return "counting of generator words";
   }
   return "unknown";
 }
@@ -54,6 +57,12 @@ std::optional<std::string> missing_capability(const Capabilities& c, const Probl
   return std::nullopt;
 }
 
+std::optional<std::string> missing_form(const Capabilities& c, const Attributes& attributes) {
+  const std::string form = form_of(attributes);
+  if (form.empty() || contains(c.forms, form)) return std::nullopt;
+  return fmt::format("form \"{}\"", form);
+}
+
 bool has_feature(const Capabilities& c, Feature feature) {
   switch (feature) {
     case Feature::backward: return c.backward;
@@ -64,6 +73,9 @@ bool has_feature(const Capabilities& c, Feature feature) {
     case Feature::threads: return c.threads;
     case Feature::mask_output: return c.mask_output;
     case Feature::effective_rate: return c.effective_rate;
+    case Feature::exact_stream: return !c.exact_stream.empty();
+    case Feature::pytorch_conformance: return c.conforms_to == "pytorch";
+    case Feature::rng_words: return c.reports_rng_words;
   }
   return false;
 }

@@ -3,11 +3,13 @@
 // never judges, and counting is never its work.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "harness/core/attributes.hpp"
 #include "harness/core/expected.hpp"
 #include "harness/core/memory.hpp"
 #include "harness/core/problem.hpp"
@@ -32,7 +34,10 @@ enum class Feature : std::uint8_t {
   continues_stream,
   threads,
   mask_output,
-  effective_rate
+  effective_rate,
+  exact_stream,         // claims a documented stream
+  pytorch_conformance,  // claims to be PyTorch, to the letter of its messages
+  rng_words             // counts the generator words that a call uses
 };
 std::string_view to_string(Feature feature);
 
@@ -59,12 +64,16 @@ struct Capabilities {
   bool constant_input = false;
   bool recompute = false;
   bool reports_rng_words = false;
-  bool effective_rate = false;  // every call that draws a mask declares Observation::effective_p
+  bool effective_rate = false;     // every call that draws a mask declares Observation::effective_p
+  std::vector<std::string> forms;  // values of the attribute "form" that it understands
+  std::string conforms_to;         // the framework that it claims to be, e.g. "pytorch"; empty for none
 };
 
 /// The feature or word that this problem needs and the backend lacks, e.g. "dtype f16"; absent when all is
 /// there.
 std::optional<std::string> missing_capability(const Capabilities& capabilities, const Problem& problem);
+/// The same for the form that the attributes name, e.g. "form \"native_dropout\"".
+std::optional<std::string> missing_form(const Capabilities& capabilities, const Attributes& attributes);
 bool has_feature(const Capabilities& capabilities, Feature feature);
 
 /// Names an open forward call whose state a backward call needs.
@@ -80,6 +89,13 @@ struct CallTensor {
   explicit operator bool() const { return memory != nullptr; }
 };
 
+/// A further tensor of a call: weights and states of a layer that contains dropout, or what it returns
+/// besides.
+struct NamedTensor {
+  std::string name;
+  CallTensor tensor;
+};
+
 /// One request. Tensors are borrowed for the duration of the call.
 struct Call {
   Op op = Op::dropout;
@@ -90,9 +106,13 @@ struct Call {
   std::uint64_t offset = 0;
   std::uint32_t threads = 0;  // 0: the backend's default
   bool save_for_backward = false;
+  bool count_words = false;  // also report Observation::rng_words
   CallTensor x;
   CallTensor y;     // absent in place
   CallTensor mask;  // bytes, 1 = kept; only when wanted
+  Attributes attributes{};
+  std::vector<NamedTensor> inputs{};   // besides x
+  std::vector<NamedTensor> outputs{};  // besides y and mask
 };
 
 /// dx = d(y)/d(x) * dy for the forward call that `saved` names.
@@ -100,6 +120,9 @@ struct BackwardCall {
   SavedToken saved;
   CallTensor dy;
   CallTensor dx;
+  Attributes attributes{};
+  std::vector<NamedTensor> inputs{};   // besides dy
+  std::vector<NamedTensor> outputs{};  // besides dx
 };
 
 /// What came back, apart from the bytes in the tensors of the call.
@@ -112,6 +135,7 @@ struct Observation {
   std::optional<std::uint64_t> rng_words;     // words of the generator that the call used
   std::optional<double> effective_p;          // T / 2^b, where the backend declares one
   std::vector<std::string> warnings;
+  std::map<std::string, std::string> facts;  // what else the backend tells about the call
   SavedToken saved;
 };
 

@@ -32,6 +32,25 @@ struct RequiredEffect {
   double other = 0;  // on all other samples; both in the unit of Check::detectable
 };
 
+/// A line of a dialect's checklist, for the checks that are one.
+struct DialectRow {
+  int number = 0;           // of the checklist, from 1
+  std::string layers;       // which interfaces it is about
+  std::string condition;    // what is asked
+  std::string expectation;  // what must come back
+  std::string exactness;    // bitwise, statistical, error text, warning, RNG state, structural
+  std::string evidence;     // how it is known: run on a version, read in a source, derived
+  std::string versions;     // of the framework, for which it holds
+  std::string impossible;   // why it cannot be tried on any backend here; empty where it can
+};
+
+/// Somebody else's test, restated as a check to stand beside ours.
+struct ForeignTest {
+  std::string source;  // whose, and where it stands
+  std::string sees;    // the smallest defect that it catches with probability kPower
+  std::string ours;    // id of the check of ours that answers the same question
+};
+
 struct CheckInfo {
   std::string id;  // suite.name
   Level level = Level::required;
@@ -45,6 +64,9 @@ struct CheckInfo {
   EffectScale effect_scale = EffectScale::none;
   std::vector<RequiredEffect> required;
   bool estimates_rate = false;  // when it fails, the others are judged at the rate that it found
+  std::optional<DialectRow> row = std::nullopt;
+  std::optional<ForeignTest> foreign = std::nullopt;
+  std::string impossible = {};  // why it cannot be tried on any backend here; empty where it can
 
   std::string suite() const { return id.substr(0, id.find('.')); }
 };

@@ -1,8 +1,10 @@
 #pragma once
-// Floating-point elements as double and back with one rounding to nearest even; half types are Eigen's.
+// Elements as double and back with one rounding to nearest even; half types are Eigen's. Complex elements are
+// their real parts.
 
 #include <Eigen/Core>
 #include <bit>
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,30 +13,35 @@
 
 namespace dropcheck {
 
-/// Value of one element. The dtype must be f64, f32, f16 or bf16.
+/// The element at an address that need not be aligned.
+template <typename T>
+T element_at(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+/// Value of one element; of i64 rounded to double.
 inline double load_element(const std::byte* at, DType dtype) {
   switch (dtype) {
-    case DType::f32: {
-      float value;
-      std::memcpy(&value, at, sizeof value);
-      return static_cast<double>(value);
-    }
-    case DType::f16: {
-      std::uint16_t bits;
-      std::memcpy(&bits, at, sizeof bits);
-      return static_cast<double>(static_cast<float>(std::bit_cast<Eigen::half>(bits)));
-    }
-    case DType::bf16: {
-      std::uint16_t bits;
-      std::memcpy(&bits, at, sizeof bits);
-      return static_cast<double>(static_cast<float>(std::bit_cast<Eigen::bfloat16>(bits)));
-    }
-    default: {
-      double value;
-      std::memcpy(&value, at, sizeof value);
-      return value;
-    }
+    case DType::f32: return static_cast<double>(element_at<float>(at));
+    case DType::f16: return static_cast<double>(static_cast<float>(element_at<Eigen::half>(at)));
+    case DType::bf16: return static_cast<double>(static_cast<float>(element_at<Eigen::bfloat16>(at)));
+    case DType::i64: return static_cast<double>(element_at<std::int64_t>(at));
+    case DType::i32: return element_at<std::int32_t>(at);
+    case DType::u8:
+    case DType::boolean: return std::to_integer<int>(*at);
+    case DType::c64: return static_cast<double>(element_at<float>(at));
+    case DType::f64:
+    case DType::c128: break;
   }
+  return element_at<double>(at);
+}
+
+/// Stores a value without conversion.
+template <typename T>
+void put_element(T value, std::byte* at) {
+  std::memcpy(at, &value, sizeof value);
 }
 
 /// float rounded to odd: a second rounding to a narrower type then gives what one rounding of the double
@@ -48,25 +55,26 @@ inline float round_to_odd(double value) {
   return std::bit_cast<float>(went_up_in_magnitude ? bits - 1 : bits + 1);
 }
 
-/// Stores the double rounded once to the dtype (f64, f32, f16 or bf16).
+/// Stores the double rounded once to the dtype, a floating one.
 inline void store_element(double value, std::byte* at, DType dtype) {
   switch (dtype) {
-    case DType::f32: {
-      const float rounded = static_cast<float>(value);
-      std::memcpy(at, &rounded, sizeof rounded);
-      return;
-    }
-    case DType::f16: {
-      const auto rounded = Eigen::half(round_to_odd(value));
-      std::memcpy(at, &rounded, sizeof rounded);
-      return;
-    }
-    case DType::bf16: {
-      const auto rounded = Eigen::bfloat16(round_to_odd(value));
-      std::memcpy(at, &rounded, sizeof rounded);
-      return;
-    }
-    default: std::memcpy(at, &value, sizeof value); return;
+    case DType::f32: return put_element(static_cast<float>(value), at);
+    case DType::f16: return put_element(Eigen::half(round_to_odd(value)), at);
+    case DType::bf16: return put_element(Eigen::bfloat16(round_to_odd(value)), at);
+    default: return put_element(value, at);
+  }
+}
+
+/// Stores an integer that the dtype holds, whatever the dtype.
+inline void store_integer(std::int8_t value, std::byte* at, DType dtype) {
+  switch (dtype) {
+    case DType::i64: return put_element(static_cast<std::int64_t>(value), at);
+    case DType::i32: return put_element(static_cast<std::int32_t>(value), at);
+    case DType::u8:
+    case DType::boolean: return put_element(value, at);
+    case DType::c64: return put_element(std::complex<float>(value), at);
+    case DType::c128: return put_element(std::complex<double>(value), at);
+    default: return store_element(value, at, dtype);
   }
 }
 

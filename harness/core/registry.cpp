@@ -60,7 +60,8 @@ Expected<const BackendFamily*> Registry::family(std::string_view spec) const {
   std::string known;
   for (const BackendFamily& family : backends_) {
     if (family.name == name) {
-      if (family.takes_argument == (name.size() < spec.size())) return &family;
+      const bool has_argument = name.size() < spec.size();
+      if (family.takes_argument == has_argument || family.argument_is_optional) return &family;
       return Error{ErrorCode::invalid_argument,
                    fmt::format("backend '{}' is written {}", name, family.usage)};
     }

@@ -26,6 +26,8 @@ struct BackendFamily {
   std::function<Expected<std::unique_ptr<Backend>>(const std::string& argument, const BackendOptions&)> open;
   /// Instances in one process may share a generator: in process, only one lane is safe.
   bool is_plugin = false;
+  /// With takes_argument: the name alone will do as well.
+  bool argument_is_optional = false;
 };
 
 class Registry {
@@ -35,7 +37,8 @@ class Registry {
   void add_check(std::unique_ptr<Check> check);
   /// Puts the checks in the order of these ids, which are all of theirs.
   void order_checks(const std::vector<std::string>& ids);
-  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, '#' begins a comment.
+  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, or `own elements` for the protocols with a
+  /// problem of their own; "#" begins a comment.
   void add_profile(std::string name, std::string_view text);
 
   const std::vector<BackendFamily>& backends() const { return backends_; }

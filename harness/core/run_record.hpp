@@ -11,7 +11,7 @@ namespace dropcheck {
 
 inline constexpr std::string_view kSchemaName = "dropcheck.results";
 inline constexpr int kSchemaMajor = 1;
-inline constexpr int kSchemaMinor = 1;
+inline constexpr int kSchemaMinor = 2;
 
 struct BackendRecord {
   std::string spec;           // as given on the command line
@@ -26,6 +26,7 @@ struct CheckRecord {
   std::string title;
   std::string catches;
   std::string cannot_see;
+  std::optional<DialectRow> row = std::nullopt;
 };
 
 struct RunHeader {

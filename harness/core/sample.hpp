@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/core/backend.hpp"
@@ -27,18 +28,38 @@ enum class Input : std::uint8_t {
   spikes,           // mostly 1, one in 1021 is 127
   random_reals,     // both signs, all significand bits in use, 1/16 <= |x| < 16
   with_zeros,       // random_reals with +0, -0 and the smallest normal and subnormal values strewn in
+  normals,          // standard normal
+  extremes,         // in turn 1.5, -1.5, NaN, +-Inf, +-0, +-least normal, +-least subnormal, +-largest, 3, -3
+};
+
+/// A tensor beside the usual ones of a step. Contiguous, of the problem's dtype.
+struct ExtraTensor {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  Input input = Input::ones;  // of those handed over
 };
 
 /// One request to the backend inside a block.
 struct Step {
   Problem problem;                    // may carry a p that no valid problem has
   std::optional<unsigned> seed_slot;  // reseed with the block's seed of this number; absent: continue
-  std::uint64_t seed_flip = 0;        // bits of that seed to flip (those past the backend's are ignored),
-  std::uint64_t seed_add = 0;         // then a number to add, modulo what the backend's seeds hold
+  std::optional<std::uint64_t> own_seed = std::nullopt;  // reseed with this one, as it is
+  std::uint64_t seed_flip = 0;  // bits of that seed to flip (those past the backend's are ignored),
+  std::uint64_t seed_add = 0;   // then a number to add, modulo what the backend's seeds hold
   Input input = Input::ones;
   std::optional<Input> upstream;  // also ask for the gradient, with this as dy
   bool want_mask = false;         // where the backend can return one
-  bool expect_error = false;      // a refusal is an outcome here, not a fault
+  bool count_words = false;       // ask for Observation::rng_words, where the backend counts them
+  /// A refusal is an outcome here, not a fault. Who claims to be a framework is asked for dtypes and layouts
+  /// beyond its claims too.
+  bool expect_error = false;
+  /// What the backend does not claim is handed over as a refusal (unsupported) instead of ending the block.
+  bool skip_unclaimed = false;
+  Attributes attributes{};
+  std::optional<std::vector<std::int64_t>> output_shape{};  // where y has not the shape of x
+  std::vector<ExtraTensor> inputs{}, outputs{};             // of the forward call
+  Attributes backward_attributes{};
+  std::vector<ExtraTensor> backward_inputs{}, backward_outputs{};
 };
 
 /// What a plan fixes about a sample.
@@ -82,6 +103,9 @@ struct Protocol {
   bool named_only = false;
   bool handles_empty = false;  // says something about problems without elements
   bool streaming = false;      // large: records are seen one at a time and inputs are not kept for comparison
+  /// The steps name what they ask themselves: the protocol is planned once, with this problem, where a
+  /// profile has the line `own ELEMENTS` and the steps ask for no more elements than that.
+  std::optional<Problem> own_problem{};
 };
 
 /// What one step brought. Everything is borrowed and valid only during the call that hands it over.
@@ -97,7 +121,9 @@ struct StepRecord {
   TensorView y;                           // the result (in place: x's memory)
   TensorView mask;                        // data is null when not asked for
   std::span<const std::byte> dy;          // dense, logical order
-  TensorView dx;                          // data is null when no gradient was asked for
+  TensorView dx;                          // data is null when no gradient was asked for, or it was refused
+  const Expected<Observation>* gradient = nullptr;          // null when no gradient was asked for
+  std::vector<std::pair<std::string, TensorView>> extra{};  // the further outputs, forward and backward
   /// Read off y; absent where that says nothing (eval mode, an error, zeros in x).
   const MaskBits* dropped = nullptr;
   const ChannelBits* channels = nullptr;  // of `dropped`, for operators that drop channels

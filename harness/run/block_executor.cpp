@@ -33,11 +33,39 @@ Trouble trouble_of(const Error& error, std::string_view what) {
 
 CallTensor lend(GuardedTensor& tensor) { return {&tensor.memory(), tensor.view()}; }
 
+Problem dense_problem(std::vector<std::int64_t> shape, DType dtype) {
+  Problem problem;
+  problem.dtype = dtype;
+  problem.shape = std::move(shape);
+  return problem;
+}
+
+/// What a step asks for and the backend does not claim.
+std::optional<std::string> unclaimed(const Capabilities& capabilities, const Step& step) {
+  // Memory of a dtype that it does not know could be read beyond its end: only who claims to be a framework
+  // is asked how it refuses.
+  if (step.expect_error && !capabilities.conforms_to.empty())
+    return missing_form(capabilities, step.attributes);
+  if (step.expect_error) {
+    Problem plain;  // a refusal is wanted: of the operator's own claims only dtype and layout count
+    plain.op = capabilities.ops.empty() ? step.problem.op : capabilities.ops.front();
+    plain.dtype = step.problem.dtype;
+    plain.layout = step.problem.layout;
+    if (auto missing = missing_capability(capabilities, plain)) return missing;
+    return missing_form(capabilities, step.attributes);
+  }
+  if (auto missing = missing_capability(capabilities, step.problem)) return missing;
+  if (step.upstream && !capabilities.backward) return "backward";
+  return missing_form(capabilities, step.attributes);
+}
+
 /// True where the output itself tells which elements were dropped.
 bool output_shows_mask(const Step& step) {
   const Problem& x = step.problem;
-  return x.mode == Mode::train && step.input != Input::with_zeros && is_float(x.dtype) && x.p >= 0 &&
-         x.p <= 1 && !(is_alpha(x.op) && (x.p == 1 || step.input == Input::random_reals));
+  return step.attributes.empty() && !step.output_shape && step.input != Input::extremes &&
+         step.input != Input::normals && x.mode == Mode::train && step.input != Input::with_zeros &&
+         is_float(x.dtype) && x.p >= 0 && x.p <= 1 &&
+         !(is_alpha(x.op) && (x.p == 1 || step.input == Input::random_reals));
 }
 
 }  // namespace
@@ -76,12 +104,18 @@ Expected<BlockExecutor::Slot*> BlockExecutor::filled(Role role, const Problem& p
   s.input = inputs_->of(kind, problem, elements);
   if (s.holds != kind) {
     s.tensor->poison();
-    if (s.input->elements.empty()) scatter_integers(s.input->integers, s.tensor->view());
+    if (!s.input->integers.empty() && s.input->elements.empty())
+      scatter_integers(s.input->integers, s.tensor->view());
     else scatter(s.input->elements.data(), s.tensor->view());
     s.holds = kind;
   }
   return got;
 }
+
+struct BlockExecutor::Gradient {
+  Expected<Observation> done = Error{};
+  std::vector<Further> outputs;
+};
 
 std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const SampleInfo& sample,
                                           std::uint64_t block, std::span<const std::uint64_t> seeds,
@@ -103,7 +137,9 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
     record.index = i;
     record.step = &s;
     if (semantics == SeedSemantics::stateful || semantics == SeedSemantics::per_call) {
-      if (s.seed_slot) {
+      if (s.own_seed) {
+        record.seed = s.own_seed;
+      } else if (s.seed_slot) {
         reseed = {*s.seed_slot, s.seed_flip, s.seed_add};
         since_reseed = 0;
         DROPCHECK_CHECK(*s.seed_slot < seeds.size());
@@ -131,10 +167,22 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
 std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step& s, StepRecord& record,
                                            const std::function<void(const StepRecord&)>& sink) {
   const Problem& problem = s.problem;
+  if (s.skip_unclaimed || !s.attributes.empty())
+    if (const auto missing = unclaimed(backend_.capabilities(), s)) {
+      const std::string message = fmt::format("the backend does not claim {}", *missing);
+      if (!s.skip_unclaimed) return Trouble{Verdict::unsupported, message};
+      const Expected<Observation> refusal = Error{ErrorCode::unsupported, message};
+      record.observation = &refusal;
+      sink(record);
+      return std::nullopt;
+    }
   // A backend could spoil its input: streaming samples restore it at each block, the others before every
   // call.
   if (!protocol.streaming || record.index == 0) slots_[kX].holds.reset();
-  auto x = filled(kX, problem, s.input, problem.in_place, !protocol.streaming);
+  // What is written to has memory of its own for every element, unless the refusal of the opposite is what
+  // the step wants to see.
+  const bool shares_elements = s.expect_error && problem.layout == Layout::expanded;
+  auto x = filled(kX, problem, s.input, problem.in_place && !shares_elements, !protocol.streaming);
   if (!x) return trouble_of(x.error(), "allocation");
   const InputData& pristine = *(*x)->input;
 
@@ -147,10 +195,13 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   call.offset = problem.offset;
   call.threads = problem.threads;
   call.save_for_backward = s.upstream.has_value();
+  call.count_words = s.count_words && backend_.capabilities().reports_rng_words;
+  call.attributes = s.attributes;
   call.x = lend(*(*x)->tensor);
   Slot* y = *x;
   if (!problem.in_place) {
-    auto got = slot(kY, problem, true);
+    auto got = s.output_shape ? slot(kY, dense_problem(*s.output_shape, problem.dtype), true)
+                              : slot(kY, problem, true);
     if (!got) return trouble_of(got.error(), "allocation");
     y = *got;
     y->tensor->poison();
@@ -170,15 +221,23 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
     call.mask = lend(*mask->tensor);
   }
 
+  auto inputs = further(s.inputs, problem.dtype, false);
+  if (!inputs) return trouble_of(inputs.error(), "allocation");
+  auto outputs = further(s.outputs, problem.dtype, true);
+  if (!outputs) return trouble_of(outputs.error(), "allocation");
+  for (Further& f : *inputs) call.inputs.push_back({f.name, lend(f.tensor)});
+  for (Further& f : *outputs) call.outputs.push_back({f.name, lend(f.tensor)});
+
   const Expected<Observation> observation = backend_.forward(call);
   record.observation = &observation;
   record.x = pristine.elements;
   record.integers = pristine.integers;
   record.y = y->tensor->view();
   if (!observation) {
-    if (!s.expect_error) return trouble_of(observation.error(), "forward");
     // A crash or a silent worker is no refusal.
     const ErrorCode code = observation.error().code;
+    if (!s.expect_error && !(s.skip_unclaimed && code == ErrorCode::unsupported))
+      return trouble_of(observation.error(), "forward");
     if (code != ErrorCode::invalid_argument && code != ErrorCode::backend_failed &&
         code != ErrorCode::unsupported)
       return trouble_of(observation.error(), "forward");
@@ -190,7 +249,9 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   // Reading the mask tells on the way whether any poison is left, which spares another look at all elements.
   std::optional<OutputBits> output;
   if (output_shows_mask(s)) output = read_output(problem.op, record.y);
-  const bool must_write = !s.expect_error && (!output || output->any_all_ones);
+  // Among the results of extreme inputs are NaNs, and some libraries make theirs of all bits set, like the
+  // poison (vectorised bf16 in PyTorch 1.13.1): those rows compare every element themselves.
+  const bool must_write = !s.expect_error && s.input != Input::extremes && (!output || output->any_all_ones);
   if (auto fault = y->tensor->fault(problem.in_place ? "x (in place)" : "y", must_write))
     return Trouble{Verdict::fail, *fault};
   if (!problem.in_place) {
@@ -206,6 +267,12 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
     if (auto fault = mask->tensor->fault("mask", true)) return Trouble{Verdict::fail, *fault};
     record.mask = mask->tensor->view();
   }
+  for (Further& f : *outputs) {
+    if (auto fault = f.tensor.fault(f.name, !s.expect_error)) return Trouble{Verdict::fail, *fault};
+    record.extra.emplace_back(f.name, f.tensor.view());
+  }
+  for (Further& f : *inputs)
+    if (auto fault = f.tensor.fault(f.name, false)) return Trouble{Verdict::fail, *fault};
   ChannelBits channels;
   if (output) {
     record.dropped = &output->drops;
@@ -214,8 +281,9 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
       record.channels = &channels;
     }
   }
+  Gradient back;
   if (s.upstream) {
-    auto trouble = gradient(s, observation->saved, record);
+    auto trouble = gradient(s, observation->saved, back, record);
     backend_.release(observation->saved);
     if (trouble) return trouble;
   }
@@ -223,23 +291,63 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   return std::nullopt;
 }
 
-std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, StepRecord& record) {
+std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, Gradient& back,
+                                               StepRecord& record) {
   Problem plain = s.problem;  // gradients are dense: an expanded input has a gradient of its full shape
   if (plain.layout == Layout::expanded) plain.layout = Layout::contiguous;
   slots_[kDy].holds.reset();
-  auto dy = filled(kDy, plain, *s.upstream, false, true);
+  const Problem above = s.output_shape ? dense_problem(*s.output_shape, plain.dtype) : plain;
+  auto dy = filled(kDy, above, *s.upstream, false, true);
   if (!dy) return trouble_of(dy.error(), "allocation");
   auto dx = slot(kDx, plain, true);
   if (!dx) return trouble_of(dx.error(), "allocation");
   (*dx)->tensor->poison();
-  BackwardCall call{saved, lend(*(*dy)->tensor), lend(*(*dx)->tensor)};
-  const Expected<Observation> done = backend_.backward(call);
-  if (!done) return trouble_of(done.error(), "backward");
+  auto inputs = further(s.backward_inputs, plain.dtype, false);
+  if (!inputs) return trouble_of(inputs.error(), "allocation");
+  auto outputs = further(s.backward_outputs, plain.dtype, true);
+  if (!outputs) return trouble_of(outputs.error(), "allocation");
+  BackwardCall call;
+  call.saved = saved;
+  call.dy = lend(*(*dy)->tensor);
+  call.dx = lend(*(*dx)->tensor);
+  call.attributes = s.backward_attributes;
+  for (Further& f : *inputs) call.inputs.push_back({f.name, lend(f.tensor)});
+  for (Further& f : *outputs) call.outputs.push_back({f.name, lend(f.tensor)});
+  back.done = backend_.backward(call);
+  record.gradient = &back.done;
+  record.dy = (*dy)->input->elements;
+  if (!back.done) {
+    const ErrorCode code = back.done.error().code;
+    const bool refusal = code == ErrorCode::invalid_argument || code == ErrorCode::backend_failed ||
+                         code == ErrorCode::unsupported;
+    if (refusal && (s.expect_error || (s.skip_unclaimed && code == ErrorCode::unsupported)))
+      return std::nullopt;
+    return trouble_of(back.done.error(), "backward");
+  }
   if (auto fault = (*dx)->tensor->fault("dx", true)) return Trouble{Verdict::fail, *fault};
   if (auto fault = (*dy)->tensor->fault("dy", false)) return Trouble{Verdict::fail, *fault};
-  record.dy = (*dy)->input->elements;
+  back.outputs = std::move(*outputs);
+  for (Further& f : back.outputs) {
+    if (auto fault = f.tensor.fault(f.name, true)) return Trouble{Verdict::fail, *fault};
+    record.extra.emplace_back(f.name, f.tensor.view());
+  }
   record.dx = (*dx)->tensor->view();
   return std::nullopt;
+}
+
+Expected<std::vector<BlockExecutor::Further>> BlockExecutor::further(std::span<const ExtraTensor> tensors,
+                                                                     DType dtype, bool is_output) {
+  std::vector<Further> made;
+  made.reserve(tensors.size());
+  for (const ExtraTensor& wanted : tensors) {
+    const Problem problem = dense_problem(wanted.shape, dtype);
+    auto memory = backend_.allocate(GuardedTensor::bytes_needed(problem, is_output));
+    if (!memory) return memory.error();
+    made.push_back({wanted.name, GuardedTensor(std::move(*memory), problem, is_output)});
+    made.back().tensor.poison();
+    if (!is_output) scatter(inputs_->of(wanted.input, problem)->elements.data(), made.back().tensor.view());
+  }
+  return made;
 }
 
 }  // namespace dropcheck

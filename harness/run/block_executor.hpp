@@ -47,6 +47,10 @@ class BlockExecutor {
     std::optional<Input> holds;              // input kind that lies in it
     std::shared_ptr<const InputData> input;  // what was asked to lie in it last
   };
+  struct Further {  // a tensor that a step names itself
+    std::string name;
+    GuardedTensor tensor;
+  };
   enum Role { kX, kY, kMask, kDy, kDx, kRoles };
 
   Expected<Slot*> slot(Role role, const Problem& problem, bool is_output);
@@ -54,7 +58,11 @@ class BlockExecutor {
   Expected<Slot*> filled(Role role, const Problem& problem, Input kind, bool is_output, bool elements);
   std::optional<Trouble> step(const Protocol& protocol, const Step& step, StepRecord& record,
                               const std::function<void(const StepRecord&)>& sink);
-  std::optional<Trouble> gradient(const Step& step, SavedToken saved, StepRecord& record);
+  /// A gradient with the buffers that the record points into.
+  struct Gradient;
+  std::optional<Trouble> gradient(const Step& step, SavedToken saved, Gradient& gradient, StepRecord& record);
+  /// Memory for further tensors, those handed over filled.
+  Expected<std::vector<Further>> further(std::span<const ExtraTensor> tensors, DType dtype, bool is_output);
 
   Backend& backend_;
   std::array<Slot, kRoles> slots_;

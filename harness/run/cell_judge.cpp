@@ -69,6 +69,7 @@ std::string evidence_text(const Statistic& s) {
 }  // namespace
 
 std::string CellJudge::missing_for(const PlannedSample& sample, const PlannedCell& cell) const {
+  if (!cell.check->info().impossible.empty()) return cell.check->info().impossible;
   if (sample.protocol != nullptr)
     if (auto missing = missing_capability(capabilities_, sample.info.problem)) return *missing;
   for (const Feature feature : cell.check->info().needs)
@@ -82,8 +83,12 @@ std::string CellJudge::missing_for(const PlannedSample& sample, const PlannedCel
 ResultRecord CellJudge::unsupported(const PlannedSample& sample, const PlannedCell& cell,
                                     const std::string& missing) const {
   const Job job{&sample, sample.info, 1, {}};
-  ResultRecord record = record_of(
-      job, cell, with_verdict(Verdict::unsupported, fmt::format("the backend does not claim {}", missing)));
+  const std::string& impossible = cell.check->info().impossible;
+  ResultRecord record =
+      record_of(job, cell,
+                with_verdict(Verdict::unsupported, impossible.empty()
+                                                       ? fmt::format("the backend does not claim {}", missing)
+                                                       : fmt::format("cannot be tried: {}", impossible)));
   record.missing = missing;
   return record;
 }

@@ -3,18 +3,23 @@
 #include <algorithm>
 #include <array>
 #include <boost/random/mersenne_twister.hpp>
+#include <boost/random/normal_distribution.hpp>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "harness/core/element.hpp"
 
 namespace dropcheck {
 namespace {
 
-constexpr std::size_t kLargest = 127;
+constexpr std::size_t kLargest = 127;  // of the integers
 constexpr std::uint64_t kInputKey = 0x64726f70;
 
-bool is_integer_kind(Input kind) { return kind != Input::random_reals && kind != Input::with_zeros; }
+bool is_integer_kind(Input kind) {
+  return kind != Input::random_reals && kind != Input::with_zeros && kind != Input::normals &&
+         kind != Input::extremes;
+}
 
 std::vector<std::int8_t> integers_of(Input kind, std::size_t n) {
   std::vector<std::int8_t> values(n, 1);
@@ -75,6 +80,35 @@ double smallest_subnormal(DType dtype) {
   }
 }
 
+double largest(DType dtype) {
+  switch (dtype) {
+    case DType::f16: return 65504;
+    case DType::bf16: return 0x1.FEp127;
+    case DType::f64: return std::numeric_limits<double>::max();
+    default: return static_cast<double>(std::numeric_limits<float>::max());
+  }
+}
+
+double extreme(std::size_t i, DType dtype) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::array values = {1.5,
+                             -1.5,
+                             std::numeric_limits<double>::quiet_NaN(),
+                             kInfinity,
+                             -kInfinity,
+                             0.0,
+                             -0.0,
+                             smallest_normal(dtype),
+                             -smallest_normal(dtype),
+                             smallest_subnormal(dtype),
+                             -smallest_subnormal(dtype),
+                             largest(dtype),
+                             -largest(dtype),
+                             3.0,
+                             -3.0};
+  return values[i % values.size()];
+}
+
 /// Every integer as an element, by integer + 128.
 template <typename Word>
 std::array<Word, 256> all_integers(DType dtype) {
@@ -128,7 +162,6 @@ std::size_t bytes_of(const InputData& data) { return data.elements.size() + data
 }  // namespace
 
 InputData make_input(Input kind, const Problem& problem, bool elements) {
-  DROPCHECK_CHECK(is_float(problem.dtype));
   if (problem.layout == Layout::expanded && !problem.shape.empty() && problem.shape[0] > 1) {
     // All slices along the first dimension share one memory, so they hold the same numbers.
     Problem slice = problem;
@@ -150,14 +183,23 @@ InputData make_input(Input kind, const Problem& problem, bool elements) {
       for (auto& v : data.integers) v = static_cast<std::int8_t>(v < 0 ? -v : v);
     if (!elements) return data;
     data.elements.resize(n * size);
+    if (!is_float(problem.dtype)) {  // masks are not read off these
+      for (std::size_t i = 0; i < n; ++i)
+        store_integer(data.integers[i], data.elements.data() + i * size, problem.dtype);
+      data.integers.clear();
+      return data;
+    }
     scatter_integers(data.integers,
                      {data.elements.data(), problem.dtype, {static_cast<std::int64_t>(n)}, {1}});
     return data;
   }
   data.elements.resize(n * size);
   boost::random::mt19937_64 engine(kInputKey + static_cast<std::uint64_t>(kind));
+  boost::random::normal_distribution<double> normal;
   for (std::size_t i = 0; i < n; ++i) {
-    double value = next_real(engine);
+    double value = kind == Input::extremes  ? extreme(i, problem.dtype)
+                   : kind == Input::normals ? normal(engine)
+                                            : next_real(engine);
     if (kind == Input::with_zeros) {
       switch (i % 11) {
         case 1: value = 0.0; break;

@@ -63,6 +63,32 @@ std::uint32_t calls_of(const Protocol& protocol, const Problem& problem) {
   return protocol.takes_calls ? problem.calls.value_or(protocol.default_calls) : protocol.default_calls;
 }
 
+std::optional<std::uint64_t> positive(const std::string& text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && value > 0 ? std::optional(value)
+                                                                               : std::nullopt;
+}
+
+/// The protocols that ask their own questions, as far as these take at most so many elements.
+void add_own_samples(const Registry& registry, std::uint64_t most_elements,
+                     std::vector<PlannedSample>& samples, std::vector<LeftOut>& left_out) {
+  for (const Protocol& protocol : registry.protocols()) {
+    if (!protocol.own_problem) continue;
+    const Problem& problem = *protocol.own_problem;
+    PlannedSample sample{&protocol, {protocol.id, problem, 1, calls_of(protocol, problem)}, {}};
+    sample.cells = cells_of(registry, protocol, sample.info, left_out);
+    if (sample.elements() > most_elements) {
+      for (const PlannedCell& cell : sample.cells)
+        left_out.push_back({cell.check->info().id, print_descriptor(problem),
+                            fmt::format("it asks for {} elements, more than the {} of this profile",
+                                        sample.elements(), most_elements)});
+      continue;
+    }
+    if (!sample.cells.empty()) samples.push_back(std::move(sample));
+  }
+}
+
 /// Samples of a profile's text, in its order.
 Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, std::string_view text,
                                                      std::vector<LeftOut>& left_out) {
@@ -77,17 +103,20 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
     line = line.substr(0, line.find('#'));
     const std::vector<std::string> words = words_of(line);
     if (words.empty()) continue;
-    std::uint64_t blocks = 0;
-    if (words.size() != 3 ||
-        std::from_chars(words[1].data(), words[1].data() + words[1].size(), blocks).ptr !=
-            words[1].data() + words[1].size() ||
-        blocks == 0)
-      return usage(fmt::format("profile line {}: write PROTOCOL BLOCKS DESCRIPTOR", line_number));
+    const std::optional<std::uint64_t> blocks = words.size() > 1 ? positive(words[1]) : std::nullopt;
+    if (words.size() == 2 && words[0] == "own" && blocks) {
+      add_own_samples(registry, *blocks, samples, left_out);
+      continue;
+    }
+    if (words.size() != 3 || !blocks)
+      return usage(
+          fmt::format("profile line {}: write PROTOCOL BLOCKS DESCRIPTOR, or own ELEMENTS", line_number));
     auto problems = expand_descriptor(words[2]);
     if (!problems) return usage(fmt::format("profile line {}: {}", line_number, problems.error().message));
     std::vector<const Protocol*> protocols;
     for (const Protocol& protocol : registry.protocols())
-      if (protocol.id == words[0] || (words[0] == "exact" && !protocol.streaming && !protocol.named_only))
+      if (protocol.id == words[0] ||
+          (words[0] == "exact" && !protocol.streaming && !protocol.named_only && !protocol.own_problem))
         protocols.push_back(&protocol);
     if (protocols.empty())
       return usage(fmt::format("profile line {}: protocol '{}' is not known", line_number, words[0]));
@@ -96,7 +125,7 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
         if (!seen.insert(protocol->id + " " + print_descriptor(problem)).second)
           return usage(
               fmt::format("profile line {}: {} stands twice", line_number, print_descriptor(problem)));
-        PlannedSample sample{protocol, {protocol->id, problem, blocks, calls_of(*protocol, problem)}, {}};
+        PlannedSample sample{protocol, {protocol->id, problem, *blocks, calls_of(*protocol, problem)}, {}};
         sample.cells = cells_of(registry, *protocol, sample.info, left_out);
         if (!sample.cells.empty()) samples.push_back(std::move(sample));
       }
@@ -117,6 +146,7 @@ std::vector<PlannedSample> case_samples(const Registry& registry, const Problem&
   std::vector<PlannedSample> samples;
   for (const Protocol& protocol : registry.protocols()) {
     if (protocol.streaming && protocol.named_only) continue;  // a case has not the size that it needs
+    if (protocol.own_problem) continue;                       // asks its own questions
     SampleInfo info{protocol.id, problem, 1, calls_of(protocol, problem)};
     if (protocol.streaming) {
       const std::uint64_t entries = std::max<std::uint64_t>(info.mask_entries(), 1);
@@ -328,7 +358,7 @@ unsigned seed_slots(const Protocol& protocol, const SampleInfo& sample, SeedSema
   unsigned slots = 1, unseeded = 0;
   for (const Step& step : protocol.steps(sample, 0)) {
     slots = std::max(slots, step.seed_slot.value_or(0) + 1);
-    unseeded += step.seed_slot ? 0u : 1u;
+    unseeded += step.seed_slot || step.own_seed ? 0u : 1u;
   }
   return slots + (semantics == SeedSemantics::per_call ? unseeded : 0);
 }

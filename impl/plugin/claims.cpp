@@ -89,6 +89,9 @@ Expected<Capabilities> checked_claims(const dropcheck_capabilities& claims) {
   c.recompute = can(DROPCHECK_CAN_RECOMPUTE);
   c.reports_rng_words = can(DROPCHECK_REPORTS_RNG_WORDS);
   c.effective_rate = can(DROPCHECK_DECLARES_EFFECTIVE_P);
+  // The host zeroed the struct: fields that an older plugin does not know are null.
+  c.forms = split(claim_text(claims.forms), ',');
+  c.conforms_to = claim_text(claims.conforms_to);
   if (c.device != "cpu")
     return Error{ErrorCode::unsupported,
                  fmt::format("plugin: runs on device '{}'; only 'cpu' tensors can be lent so far", c.device)};
@@ -118,6 +121,12 @@ Expected<Observation> checked_result(const dropcheck_result& result) {
     seen.effective_p = result.effective_p;
   }
   seen.warnings = split(bounded_text(result.warnings, sizeof result.warnings), '\n');
+  for (const std::string& line : split(bounded_text(result.facts, sizeof result.facts), '\n')) {
+    const std::size_t equals = line.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return broken(fmt::format("reports the fact '{}': write NAME=VALUE", line));
+    seen.facts[line.substr(0, equals)] = line.substr(equals + 1);
+  }
   seen.saved.id = result.saved;
   return seen;
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <limits>
+#include <list>
 #include <nlohmann/json.hpp>
 
 #include "impl/plugin/claims.hpp"
@@ -51,6 +52,40 @@ int fenced(char* error, std::size_t bytes, Body&& body) {
   return DROPCHECK_FAILED;
 }
 
+/// The attributes as the JSON text that crosses the boundary.
+std::string attributes_text(const Attributes& attributes, std::uint32_t threads) {
+  if (attributes.empty() && threads == 0) return "{}";
+  nlohmann::json object = nlohmann::json::object();
+  for (const auto& [name, value] : attributes)
+    std::visit([&, &key = name](const auto& v) { object[key] = v; }, value);
+  if (threads != 0) object["threads"] = threads;
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// Tensors under their names, as a call carries them.
+class NamedList {
+ public:
+  void add(const char* name, const CallTensor& tensor) {
+    names_.emplace_back(name);
+    tensors_.emplace_back(tensor.view);
+  }
+  void add(const std::vector<NamedTensor>& more) {
+    for (const NamedTensor& named : more) add(named.name.c_str(), named.tensor);
+  }
+  /// Valid until the list is added to.
+  std::span<const dropcheck_named_tensor> list() {
+    list_.clear();
+    auto tensor = tensors_.begin();
+    for (const std::string& name : names_) list_.push_back({name.c_str(), (tensor++)->get()});
+    return list_;
+  }
+
+ private:
+  std::vector<std::string> names_;
+  std::list<LentTensor> tensors_;
+  std::vector<dropcheck_named_tensor> list_;
+};
+
 dropcheck_result empty_result() {
   dropcheck_result result{};
   result.struct_size = sizeof result;
@@ -76,14 +111,14 @@ class PluginBackend final : public Backend {
   const Capabilities& capabilities() const override { return capabilities_; }
 
   Expected<Observation> forward(const Call& call) override {
-    LentTensor x(call.x.view), y(call.y.view), mask(call.mask.view);
-    const dropcheck_named_tensor in{"x", x.get()};
-    std::array<dropcheck_named_tensor, 2> out{};
-    std::uint32_t outputs = 0;
-    if (call.y) out[outputs++] = {"y", y.get()};
-    if (call.mask) out[outputs++] = {"mask", mask.get()};
+    NamedList in, out;
+    in.add("x", call.x);
+    if (call.y) out.add("y", call.y);
+    if (call.mask) out.add("mask", call.mask);
+    in.add(call.inputs);
+    out.add(call.outputs);
     const std::string op(to_string(call.op));
-    const std::string attributes = call.threads != 0 ? fmt::format("{{\"threads\":{}}}", call.threads) : "{}";
+    const std::string attributes = attributes_text(call.attributes, call.threads);
     dropcheck_call request{};
     request.struct_size = sizeof request;
     request.op = op.c_str();
@@ -95,11 +130,9 @@ class PluginBackend final : public Backend {
     request.offset = call.offset;
     request.attributes = attributes.c_str();
     request.want = DROPCHECK_WANT_OUTPUT | (call.mask ? DROPCHECK_WANT_MASK : 0u) |
-                   (call.save_for_backward ? DROPCHECK_WANT_SAVED : 0u);
-    request.input_count = 1;
-    request.inputs = &in;
-    request.output_count = outputs;
-    request.outputs = out.data();
+                   (call.save_for_backward ? DROPCHECK_WANT_SAVED : 0u) |
+                   (call.count_words ? DROPCHECK_WANT_RNG_WORDS : 0u);
+    set_tensors(request, in, out);
     dropcheck_result result = empty_result();
     const int status = fenced(result.error, sizeof result.error,
                               [&] { return table_->forward(context_, &request, &result); });
@@ -109,16 +142,18 @@ class PluginBackend final : public Backend {
 
   Expected<Observation> backward(const BackwardCall& call) override {
     if (table_->backward == nullptr) return Error{ErrorCode::unsupported, "the plugin has no backward"};
-    LentTensor dy(call.dy.view), dx(call.dx.view);
-    const dropcheck_named_tensor in{"dy", dy.get()}, out{"dx", dx.get()};
+    NamedList in, out;
+    in.add("dy", call.dy);
+    out.add("dx", call.dx);
+    in.add(call.inputs);
+    out.add(call.outputs);
+    const std::string attributes = attributes_text(call.attributes, 0);
     dropcheck_call request{};
     request.struct_size = sizeof request;
     request.op = "";
-    request.attributes = "{}";
+    request.attributes = attributes.c_str();
     request.want = DROPCHECK_WANT_OUTPUT;
-    request.input_count = request.output_count = 1;
-    request.inputs = &in;
-    request.outputs = &out;
+    set_tensors(request, in, out);
     dropcheck_result result = empty_result();
     const int status = fenced(result.error, sizeof result.error,
                               [&] { return table_->backward(context_, call.saved.id, &request, &result); });
@@ -131,6 +166,13 @@ class PluginBackend final : public Backend {
   }
 
  private:
+  static void set_tensors(dropcheck_call& request, NamedList& in, NamedList& out) {
+    request.input_count = static_cast<std::uint32_t>(in.list().size());
+    request.inputs = in.list().data();
+    request.output_count = static_cast<std::uint32_t>(out.list().size());
+    request.outputs = out.list().data();
+  }
+
   Library library_;
   const dropcheck_plugin* table_;
   void* context_;

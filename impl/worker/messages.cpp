@@ -82,6 +82,48 @@ Status read_tensor(const Json& json, const char* name, const FindMemory& find, C
   return Done{};
 }
 
+Json attributes_json(const Attributes& attributes) {
+  Json object = Json::object();
+  for (const auto& [name, value] : attributes)
+    std::visit([&, &key = name](const auto& v) { object[key] = v; }, value);
+  return object;
+}
+
+/// Throws nlohmann's exceptions.
+Attributes attributes_from(const Json& json) {
+  Attributes attributes;
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_boolean()) attributes[name] = value.get<bool>();
+    else if (value.is_number_integer()) attributes[name] = value.get<std::int64_t>();
+    else if (value.is_number()) attributes[name] = value.get<double>();
+    else attributes[name] = value.get<std::string>();
+  }
+  return attributes;
+}
+
+/// What calls forward and backward have in common beyond their own tensors.
+template <typename AnyCall>
+void add_further(Json& json, const AnyCall& call, const MemoryId& memory_id) {
+  if (!call.attributes.empty()) json["attributes"] = attributes_json(call.attributes);
+  for (const auto& [key, tensors] : {std::pair{"inputs", &call.inputs}, std::pair{"outputs", &call.outputs}})
+    for (const NamedTensor& named : *tensors)
+      json[key].push_back({{"name", named.name}, {"tensor", tensor_json(named.tensor, memory_id)}});
+}
+
+template <typename AnyCall>
+Status read_further(const Json& json, const FindMemory& find, AnyCall& call) {
+  if (json.contains("attributes")) call.attributes = attributes_from(json["attributes"]);
+  for (const auto& [key, tensors] : {std::pair{"inputs", &call.inputs}, std::pair{"outputs", &call.outputs}}) {
+    if (!json.contains(key)) continue;
+    for (const Json& named : json[key]) {
+      auto tensor = tensor_from(named.at("tensor"), find);
+      if (!tensor) return tensor.error();
+      tensors->push_back({named.at("name").get<std::string>(), std::move(*tensor)});
+    }
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Json to_json(const Capabilities& c) {
@@ -97,6 +139,8 @@ Json to_json(const Capabilities& c) {
           {"seed_semantics", std::string(to_string(c.seed_semantics))},
           {"seed_bits", c.seed_bits},
           {"offset_unit", c.offset_unit},
+          {"forms", c.forms},
+          {"conforms_to", c.conforms_to},
           {"features",
            {c.backward, c.in_place, c.threads, c.mask_output, c.packed_mask, c.constant_input, c.recompute,
             c.reports_rng_words, c.effective_rate}}};
@@ -117,6 +161,8 @@ Expected<Capabilities> capabilities_from(const Json& json) {
     const auto semantics = seed_semantics_from(json.at("seed_semantics").get<std::string>());
     c.seed_bits = json.at("seed_bits").get<unsigned>();
     c.offset_unit = json.at("offset_unit").get<std::string>();
+    c.forms = json.at("forms").get<std::vector<std::string>>();
+    c.conforms_to = json.at("conforms_to").get<std::string>();
     const auto features = json.at("features").get<std::vector<bool>>();
     if (!semantics || c.seed_bits < 1 || c.seed_bits > 64 || features.size() != 9)
       return malformed("capabilities");
@@ -142,7 +188,9 @@ Json to_json(const Call& call, const MemoryId& memory_id) {
                {"in_place", call.in_place},
                {"offset", call.offset},
                {"threads", call.threads},
-               {"save", call.save_for_backward}};
+               {"save", call.save_for_backward},
+               {"count_words", call.count_words}};
+  add_further(json, call, memory_id);
   if (call.seed) json["seed"] = *call.seed;
   if (call.x) json["x"] = tensor_json(call.x, memory_id);
   if (call.y) json["y"] = tensor_json(call.y, memory_id);
@@ -162,6 +210,8 @@ Expected<Call> call_from(const Json& json, const FindMemory& find) {
     call.offset = json.at("offset").get<std::uint64_t>();
     call.threads = json.at("threads").get<std::uint32_t>();
     call.save_for_backward = json.at("save").get<bool>();
+    call.count_words = json.at("count_words").get<bool>();
+    if (const Status got = read_further(json, find, call); !got) return got.error();
     if (json.contains("seed")) call.seed = json["seed"].get<std::uint64_t>();
     for (const auto& [name, tensor] :
          {std::pair{"x", &call.x}, std::pair{"y", &call.y}, std::pair{"mask", &call.mask}}) {
@@ -173,16 +223,19 @@ Expected<Call> call_from(const Json& json, const FindMemory& find) {
 }
 
 Json to_json(const BackwardCall& call, const MemoryId& memory_id) {
-  return {{"do", "backward"},
-          {"saved", call.saved.id},
-          {"dy", tensor_json(call.dy, memory_id)},
-          {"dx", tensor_json(call.dx, memory_id)}};
+  Json json = {{"do", "backward"},
+               {"saved", call.saved.id},
+               {"dy", tensor_json(call.dy, memory_id)},
+               {"dx", tensor_json(call.dx, memory_id)}};
+  add_further(json, call, memory_id);
+  return json;
 }
 
 Expected<BackwardCall> backward_from(const Json& json, const FindMemory& find) {
   return reading<BackwardCall>("backward", [&]() -> Expected<BackwardCall> {
     BackwardCall call;
     call.saved.id = json.at("saved").get<std::uint64_t>();
+    if (const Status got = read_further(json, find, call); !got) return got.error();
     for (const auto& [name, tensor] : {std::pair{"dy", &call.dy}, std::pair{"dx", &call.dx}}) {
       const Status got = read_tensor(json, name, find, *tensor);
       if (!got) return got.error();
@@ -195,6 +248,7 @@ Json to_json(const Observation& seen) {
   Json json = {{"shape", seen.produced_shape},
                {"strides", seen.produced_strides},
                {"warnings", seen.warnings},
+               {"facts", seen.facts},
                {"saved", seen.saved.id}};
   if (seen.produced_dtype) json["dtype"] = std::string(to_string(*seen.produced_dtype));
   if (seen.aliases_input) json["aliases"] = *seen.aliases_input;
@@ -210,6 +264,7 @@ Expected<Observation> observation_from(const Json& json) {
     seen.produced_shape = json.at("shape").get<std::vector<std::int64_t>>();
     seen.produced_strides = json.at("strides").get<std::vector<std::int64_t>>();
     seen.warnings = json.at("warnings").get<std::vector<std::string>>();
+    seen.facts = json.at("facts").get<std::map<std::string, std::string>>();
     seen.saved.id = json.at("saved").get<std::uint64_t>();
     if (json.contains("dtype")) {
       seen.produced_dtype = dtype_from(json["dtype"].get<std::string>());
