@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "harness/core/invariant.hpp"
+#include "reference/thread_rows.hpp"
 
 namespace dropcheck::reference {
 namespace {
@@ -34,39 +35,104 @@ struct Launch {
   std::uint64_t offset;
   std::uint64_t numel;
   std::uint64_t threads;
-  std::uint64_t keeping;
+  std::uint32_t keeping;  // words below this keep
 
-  PhiloxCounter words(std::uint64_t thread, std::uint64_t block) const {
-    return thread_block(seed, offset, thread, block);
+  /// One bit for each word of a block, 1 = dropped, of kRowThreads threads.
+  void row(std::uint64_t first_thread, std::uint64_t block, std::uint8_t* bits) const {
+    row_at_least(seed, offset / kWordsPerBlock + block, first_thread, keeping, bits);
   }
 };
 
+std::uint64_t eight_bytes(const std::uint8_t* bytes) {
+  std::uint64_t word = 0;
+  for (unsigned k = 0; k < 8; ++k) word |= std::uint64_t{bytes[k]} << (8 * k);
+  return word;
+}
+
+/// The two low bits of each of 8 bytes, the first byte's lowest.
+std::uint64_t pack_pairs(std::uint64_t bytes) {
+  bytes &= 0x0303030303030303u;
+  bytes = (bytes | bytes >> 6) & 0x000f000f000f000fu;
+  bytes = (bytes | bytes >> 12) & 0x000000ff000000ffu;
+  return (bytes | bytes >> 24) & 0xffffu;
+}
+
+/// The four low bits of each of 8 bytes, the first byte's lowest.
+std::uint64_t pack_fours(std::uint64_t bytes) {
+  bytes = (bytes | bytes >> 4) & 0x00ff00ff00ff00ffu;
+  bytes = (bytes | bytes >> 8) & 0x0000ffff0000ffffu;
+  return (bytes | bytes >> 16) & 0xffffffffu;
+}
+
+/// Bit `lane` of each of 64 bytes.
+std::uint64_t pack_lane(const std::uint8_t* bytes, unsigned lane) {
+  std::uint64_t packed = 0;
+  for (unsigned k = 0; k < 8; ++k) {
+    const std::uint64_t ones = eight_bytes(bytes + 8 * k) >> lane & 0x0101010101010101u;
+    packed |= (ones * 0x0102040810204080u >> 56) << (8 * k);
+  }
+  return packed;
+}
+
+/// Bits of a mask, 64 at a time; what lies past its end is dropped.
+class MaskWords {
+ public:
+  explicit MaskWords(MaskBits& mask) : mask_(mask) {}
+  ~MaskWords() {
+    if (mask_.tail_length() > 0) mask_.words().back() &= ~std::uint64_t{0} >> (64 - mask_.tail_length());
+  }
+  MaskWords(const MaskWords&) = delete;
+  MaskWords& operator=(const MaskWords&) = delete;
+
+  /// `first` is a multiple of 64.
+  void put(std::uint64_t first, std::uint64_t word) {
+    if (first < mask_.size()) mask_.words()[first / 64] = word;
+  }
+
+ private:
+  MaskBits& mask_;
+};
+
+// Both loops take kRowThreads = 64 threads at a time. T is a multiple of 256, so every row begins at an entry
+// whose number is a multiple of 64.
+
 /// place_of for vec = 1, read the other way round: a block makes four elements that lie T apart.
-void draw_single(const Launch& launch, MaskBits& drops) {
+void draw_single(const Launch& launch, MaskWords& drops) {
+  std::uint8_t bits[kRowThreads];
   std::uint64_t block = 0;
   for (std::uint64_t base = 0; base < launch.numel; base += 4 * launch.threads, ++block) {
     const std::uint64_t active = std::min(launch.threads, launch.numel - base);
-    for (std::uint64_t thread = 0; thread < active; ++thread) {
-      const PhiloxCounter words = launch.words(thread, block);
-      std::uint64_t i = base + thread;
-      for (unsigned lane = 0; lane < 4 && i < launch.numel; ++lane, i += launch.threads)
-        if (words[lane] >= launch.keeping) drops.set(i);
+    for (std::uint64_t thread = 0; thread < active; thread += kRowThreads) {
+      launch.row(thread, block, bits);
+      for (unsigned lane = 0; lane < 4; ++lane)
+        drops.put(base + lane * launch.threads + thread, pack_lane(bits, lane));
     }
   }
 }
 
 /// place_of for the other widths: a block makes up to four neighbours. numel is a multiple of vec.
-void draw_vectors(const Launch& launch, unsigned vec, MaskBits& drops) {
-  const unsigned lanes = std::min(vec, 4u), blocks = vec / lanes;
+void draw_vectors(const Launch& launch, unsigned vec, MaskWords& drops) {
+  std::uint8_t bits[kRowThreads], more[kRowThreads];
+  const unsigned blocks = vec == 8 ? 2 : 1;
   for (std::uint64_t base = 0, block = 0; base < launch.numel;
        base += vec * launch.threads, block += blocks) {
     const std::uint64_t active = std::min(launch.threads, (launch.numel - base) / vec);
-    for (std::uint64_t thread = 0; thread < active; ++thread) {
-      for (unsigned part = 0; part < blocks; ++part) {
-        const PhiloxCounter words = launch.words(thread, block + part);
-        const std::uint64_t first = base + thread * vec + part * lanes;
-        for (unsigned lane = 0; lane < lanes; ++lane)
-          if (words[lane] >= launch.keeping) drops.set(first + lane);
+    for (std::uint64_t thread = 0; thread < active; thread += kRowThreads) {
+      launch.row(thread, block, bits);
+      if (vec == 8) {
+        launch.row(thread, block + 1, more);
+        for (unsigned k = 0; k < kRowThreads; ++k)
+          bits[k] = static_cast<std::uint8_t>(bits[k] | more[k] << 4);
+      }
+      const std::uint64_t first = base + thread * vec;
+      for (unsigned word = 0; word < vec; ++word) {
+        const std::uint8_t* const from = bits + 64 / vec * word;
+        std::uint64_t packed = 0;
+        for (unsigned k = 0; k < 64 / vec; k += 8) {
+          const std::uint64_t bytes = eight_bytes(from + k);
+          packed |= (vec == 2 ? pack_pairs(bytes) : vec == 4 ? pack_fours(bytes) : bytes) << (vec * k % 64);
+        }
+        drops.put(first + 64 * word, packed);
       }
     }
   }
@@ -221,10 +287,14 @@ unsigned PyTorchCudaStream::vec_of(const CudaCall& call) const {
 void PyTorchCudaStream::draw(const CudaCall& call, MaskBits& drops) {
   DROPCHECK_CHECK(validate(call).has_value());
   const LaunchGeometry geometry = launch_geometry(device_, call.numel);
-  const Launch launch{seed_, offset_, call.numel, geometry.threads, keeping_words(call.p, call.dtype)};
+  const std::uint64_t keeping = keeping_words(call.p, call.dtype);
   drops = MaskBits(call.numel);
-  if (const unsigned vec = vec_of(call); vec == 1) draw_single(launch, drops);
-  else draw_vectors(launch, vec, drops);
+  if (keeping <= std::numeric_limits<std::uint32_t>::max()) {  // else every word keeps
+    const Launch launch{seed_, offset_, call.numel, geometry.threads, static_cast<std::uint32_t>(keeping)};
+    MaskWords words(drops);
+    if (const unsigned vec = vec_of(call); vec == 1) draw_single(launch, words);
+    else draw_vectors(launch, vec, words);
+  }
   offset_ += geometry.increment;
 }
 

@@ -8,54 +8,14 @@
 
 #include "harness/core/element.hpp"
 #include "reference/definition.hpp"
+#include "reference/dense_tensors.hpp"
+#include "reference/simulated_cuda_backend.hpp"
 #include "reference/stream.hpp"
 
 namespace dropcheck::reference {
 namespace {
 
 Error refused(std::string message) { return Error{ErrorCode::invalid_argument, std::move(message)}; }
-
-/// Elements in logical order: the tensor's own memory where it is contiguous, a copy otherwise.
-class DenseInput {
- public:
-  explicit DenseInput(const TensorView& view) {
-    if (view.is_contiguous()) {
-      data_ = view.data;
-      return;
-    }
-    copy_.resize(static_cast<std::size_t>(view.count()) * view.element_size());
-    gather(view, copy_.data());
-    data_ = copy_.data();
-  }
-  const std::byte* data() const { return data_; }
-
- private:
-  std::vector<std::byte> copy_;
-  const std::byte* data_;
-};
-
-/// Room for elements in logical order; finish() brings them to where the view has them.
-class DenseOutput {
- public:
-  explicit DenseOutput(const TensorView& view) : view_(view), direct_(view.is_contiguous()) {
-    if (!direct_) copy_.resize(static_cast<std::size_t>(view.count()) * view.element_size());
-  }
-  std::byte* data() { return direct_ ? view_.data : copy_.data(); }
-  void finish() {
-    if (!direct_) scatter(copy_.data(), view_);
-  }
-
- private:
-  const TensorView& view_;
-  bool direct_;
-  std::vector<std::byte> copy_;
-};
-
-/// Elements that share one mask entry: 1, or the size of a channel. Channels are indexed by dimensions 0 and
-/// 1 whatever they mean.
-std::int64_t elements_per_entry(Op op, std::span<const std::int64_t> shape) {
-  return drops_channels(op) ? element_count(shape.subspan(2)) : 1;
-}
 
 /// out = kept ? on_kept(in) : on_dropped(in), element by element. Works in place.
 template <typename Kept, typename Dropped>
@@ -75,28 +35,11 @@ void apply_mask(const TensorView& in, const TensorView& out, std::span<const std
   target.finish();
 }
 
-/// y = x, bit for bit.
-void copy_elements(const TensorView& in, const TensorView& out) {
-  if (in.data == out.data && in.strides == out.strides) return;
-  const DenseInput source(in);
-  scatter(source.data(), out);
-}
-
-void zero_elements(const TensorView& in, const TensorView& out) {
-  const std::vector<std::uint8_t> none_kept(static_cast<std::size_t>(in.count()), 0);
-  apply_mask(in, out, none_kept, 1, zeroed, zeroed);
-}
-
 void write_mask(const TensorView& out, std::span<const std::uint8_t> kept, std::int64_t per_entry) {
   DenseOutput target(out);
   std::byte* to = target.data();
   for (const std::uint8_t keep : kept) to = std::fill_n(to, per_entry, std::byte{keep});
   target.finish();
-}
-
-void write_constant_mask(const TensorView& out, std::uint8_t keep) {
-  const std::vector<std::uint8_t> all(static_cast<std::size_t>(out.count()), keep);
-  write_mask(out, all, 1);
 }
 
 std::vector<std::uint8_t> mask_of(Op op, double p, std::span<const std::int64_t> shape, std::uint64_t seed,
@@ -129,6 +72,8 @@ ReferenceBackend::ReferenceBackend() {
 Expected<Observation> ReferenceBackend::forward(const Call& call) {
   if (!call.x || (!call.in_place && !call.y))
     return refused("a forward call needs x, and y unless it is in place");
+  if (!call.attributes.empty())
+    return Error{ErrorCode::unsupported, "the reference knows the operators themselves and no attribute"};
   const TensorView& x = call.x.view;
   const TensorView& y = call.in_place ? x : call.y.view;
 
@@ -220,10 +165,12 @@ Expected<Observation> ReferenceBackend::backward(const BackwardCall& call) {
 }
 
 Expected<std::unique_ptr<Backend>> open_reference(const std::string& argument, const BackendOptions&) {
-  if (!argument.empty())
-    return refused(
-        fmt::format("the reference backend takes no argument, but got '{}': write reference", argument));
-  return std::unique_ptr<Backend>(std::make_unique<ReferenceBackend>());
+  if (argument.empty()) return std::unique_ptr<Backend>(std::make_unique<ReferenceBackend>());
+  if (argument.starts_with("pytorch-cuda")) return SimulatedCudaBackend::open(argument);
+  return refused(
+      fmt::format("the reference backend does not know '{}': write reference for the definition, or "
+                  "reference:pytorch-cuda?sm=132&threads=2048&vec=8 for PyTorch's dropout on that device",
+                  argument));
 }
 
 }  // namespace dropcheck::reference

@@ -42,7 +42,8 @@ class ReferenceBackend : public Backend {
   std::map<std::uint64_t, OpenCall> open_calls_;
 };
 
-/// The argument must be empty: the reference has nothing to configure.
+/// ReferenceBackend where the argument is empty, SimulatedCudaBackend where it names a stream pytorch-cuda.
+/// Any other argument is refused with a sentence that says what may be written.
 Expected<std::unique_ptr<Backend>> open_reference(const std::string& argument, const BackendOptions& options);
 
 }  // namespace dropcheck::reference

@@ -268,7 +268,18 @@ TEST(ReferenceBackend, IntegersAreUnsupported) {
   EXPECT_EQ(seen.error().code, ErrorCode::unsupported);
 }
 
-TEST(OpenReference, TakesNoArgument) {
+TEST(ReferenceBackend, AttributesAreUnsupported) {
+  ReferenceBackend backend;
+  auto memory = *backend.allocate(64);
+  Call call;
+  call.x = {memory.get(), {memory->data(), DType::f32, {4}, {1}}};
+  call.in_place = true;
+  EXPECT_TRUE(backend.forward(call).has_value());
+  call.attributes["form"] = std::string("native_dropout");
+  EXPECT_EQ(backend.forward(call).error().code, ErrorCode::unsupported);
+}
+
+TEST(OpenReference, OpensTheDefinitionWithoutAnArgument) {
   EXPECT_TRUE(open_reference("", {}).has_value());
   ASSERT_FALSE(open_reference("x", {}).has_value());
   EXPECT_EQ((*open_reference("", {}))->capabilities().name, "reference");
