@@ -17,4 +17,10 @@ DLDataType dlpack_dtype(c10::ScalarType dtype) {
   return {};
 }
 
+std::string_view dtype_word(c10::ScalarType dtype) {
+  for (const DType& row : kDTypes)
+    if (row.torch == dtype) return row.word;
+  return "unknown";
+}
+
 }  // namespace dropcheck::libtorch

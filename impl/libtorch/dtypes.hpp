@@ -38,4 +38,7 @@ c10::ScalarType torch_dtype(DLDataType dtype);
 /// Bits 0, the ABI's "unknown", for a type outside the table.
 DLDataType dlpack_dtype(c10::ScalarType dtype);
 
+/// The descriptor grammar's word, e.g. "bool"; "unknown" for a type outside the table.
+std::string_view dtype_word(c10::ScalarType dtype);
+
 }  // namespace dropcheck::libtorch

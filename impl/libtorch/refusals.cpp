@@ -11,17 +11,24 @@ namespace dropcheck::libtorch {
 namespace {
 
 // The caller asked for something that no dtype, layout or build makes valid.
-constexpr std::array<std::string_view, 2> kInvalidArgument = {
+constexpr std::array<std::string_view, 7> kInvalidArgument = {
     "dropout probability has to be between 0 and 1",
+    "dropout should be a number in range [0, 1]",  // recurrent layers
+    "bernoulli_ expects p to be in",               // native_dropout
     "requires at least",  // "Feature dropout requires at least 2 dimensions in the input"
+    "a leaf Variable that requires grad is being used in an in-place operation",
+    "must be divisible by",              // heads of an attention layer
+    "modified by an inplace operation",  // of a tensor that backward needs
 };
 
 // A valid request that this Torch has no kernel for.
-constexpr std::array<std::string_view, 4> kUnsupported = {
-    "not implemented for",                   // dtype without a kernel
-    "can't be cast to the desired output",   // integers
-    "unsupported operation",                 // in place on an expanded tensor
-    "floating point and complex dtype can",  // gradients of integers
+constexpr std::array<std::string_view, 5> kUnsupported = {
+    "not implemented for",                  // dtype without a kernel
+    "can't be cast to the desired output",  // integers
+    "unsupported operation",                // in place on an expanded tensor: "more than one element of the
+                                            // written-to tensor refers to a single memory location"
+    "does not support automatic differentiation",  // native_dropout of complex numbers
+    "floating point and complex dtype can",        // gradients of integers
 };
 
 template <std::size_t N>
