@@ -10,6 +10,12 @@ namespace dropcheck::mutants {
 
 enum class Action : std::uint8_t { copy, zero, drop };
 
+/// Where random words come from.
+enum class Source : std::uint8_t {
+  splitmix,
+  philox,  // as the document of dropcheck-philox says
+};
+
 struct CallState {
   Op op;
   double p;
@@ -19,6 +25,7 @@ struct CallState {
   Action action;
   std::uint64_t seed;
   std::uint64_t number;  // of the drawing call since the seed
+  Source source = Source::splitmix;
 };
 
 }  // namespace dropcheck::mutants

@@ -1,5 +1,5 @@
 #pragma once
-// What may be wrong with the plain backend. The table in mutants.cpp says what each fault does.
+// What may be wrong with one of the fault-free bases. The table in mutants.cpp says what each fault does.
 
 #include <cstdint>
 
@@ -7,6 +7,7 @@ namespace dropcheck::mutants {
 
 enum class Fault : std::uint8_t {
   none,
+  // Of the plain base.
   swapped,
   threshold8,
   scale_missing,
@@ -23,6 +24,21 @@ enum class Fault : std::uint8_t {
   lanes_of_four,
   tail_kept,
   dropout2d_elementwise,
+  // Of the plain base with dropcheck-philox.
+  seven_rounds,
+  // Of the base that behaves like PyTorch.
+  scale_ulp,
+  three_words,
+  words_swapped,
+  kept_at_threshold,
+  memory_order,
+  in_place_ignored,
+  nan_to_zero,
+  draws_at_p1,
+  error_text,
+  copy_in_eval,
+  silent_rnn,
+  expanded_shared,
 };
 
 }  // namespace dropcheck::mutants

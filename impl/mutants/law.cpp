@@ -27,6 +27,14 @@ double reciprocal(double of, DType dtype) {
   return rounded(static_cast<double>(1.0f / static_cast<float>(of)), dtype);
 }
 
+/// The next number of the dtype above a positive one.
+double next_above(double value, DType dtype) {
+  if (dtype == DType::f64) return std::nextafter(value, HUGE_VAL);
+  if (dtype == DType::f32) return static_cast<double>(std::nextafter(static_cast<float>(value), HUGE_VALF));
+  DROPCHECK_CHECK(dtype == DType::bf16);
+  return rounded(value + std::ldexp(0x1.8p-8, std::ilogb(value)), dtype);  // three quarters of a step
+}
+
 double alpha_gain(double p) { return 1.0 / std::sqrt((kAlpha * kAlpha * p + 1.0) * (1.0 - p)); }
 
 double plain_gain(const CallState& call, Fault fault) {
@@ -46,6 +54,8 @@ void apply_to(const Law& law, const std::byte* x_bytes, const std::uint8_t* kept
              dropped_shift = static_cast<Real>(law.dropped_shift);
   const auto one = [&](std::int64_t at, bool keep) {
     Real value = static_cast<Real>(x[at]) * (keep ? gain : Real{0});
+    if (law.dropped_nan_is_zero && !keep && std::isnan(static_cast<Real>(x[at]))) value = 0;
+    if (law.round_product) value = static_cast<Real>(static_cast<T>(value));
     if (law.shifts) value += keep ? kept_shift : dropped_shift;
     if (keep || !law.skip_dropped) y[at] = static_cast<T>(value);
   };
@@ -72,6 +82,26 @@ Law backward_law(const CallState& call, Fault fault) {
   Law law{.gain = is_alpha(call.op) ? alpha_gain(call.p) : plain_gain(call, fault)};
   if (fault == Fault::backward_scaled_by_p) law.gain = rounded(call.p, call.dtype);
   law.skip_dropped = fault == Fault::dx_unwritten;
+  return law;
+}
+
+Law torchlike_law(Op op, double p, DType dtype, Fault fault) {
+  Law law = torchlike_gradient_law(op, p, dtype, fault);
+  law.dropped_nan_is_zero = fault == Fault::nan_to_zero;
+  if (!is_alpha(op)) return law;
+  const double a = alpha_gain(p);
+  law.shifts = true;
+  law.round_product = true;
+  law.kept_shift = rounded(kAlpha * a * p, dtype);
+  law.dropped_shift = rounded(law.kept_shift - rounded(kAlpha * a, dtype), dtype);
+  return law;
+}
+
+Law torchlike_gradient_law(Op op, double p, DType dtype, Fault fault) {
+  Law law;
+  if (is_alpha(op)) law.gain = rounded(alpha_gain(p), dtype);
+  else law.gain = reciprocal(rounded(1.0 - p, dtype), dtype);
+  if (fault == Fault::scale_ulp) law.gain = next_above(law.gain, dtype);
   return law;
 }
 

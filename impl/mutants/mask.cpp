@@ -4,6 +4,7 @@
 
 #include "harness/core/problem.hpp"
 #include "impl/mutants/generator.hpp"
+#include "impl/mutants/philox.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -18,6 +19,17 @@ void fill(std::vector<std::uint8_t>& kept, std::uint64_t key, std::uint64_t thre
     kept[i] = (word_of(key, map(i)) >> shift) >= threshold ? 1 : 0;
 }
 
+/// The stream dropcheck-philox (docs/streams.md): entry i takes word i % 4 of counter (i / 4, call number)
+/// and is dropped where that is below ceil(p * 2^32).
+void fill_from_philox(std::vector<std::uint8_t>& kept, const CallState& call, unsigned rounds) {
+  const auto threshold = static_cast<std::uint64_t>(std::ceil(std::ldexp(call.p, 32)));
+  std::array<std::uint32_t, 4> words{};
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (i % 4 == 0) words = philox4x32(i / 4, call.number, call.seed, rounds);
+    kept[i] = words[i % 4] >= threshold ? 1 : 0;
+  }
+}
+
 }  // namespace
 
 Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
@@ -26,6 +38,10 @@ Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
   const std::int64_t entries = element_count(call.shape) / per_entry;
   Mask mask{std::vector<std::uint8_t>(static_cast<std::size_t>(entries)), per_entry};
   std::vector<std::uint8_t>& kept = mask.kept;
+  if (call.source == Source::philox) {
+    fill_from_philox(kept, call, fault == Fault::seven_rounds ? 7 : kPhiloxRounds);
+    return mask;
+  }
 
   const std::uint64_t key = key_of(call.seed, call.number, use);
   const bool coarse = fault == Fault::threshold8;

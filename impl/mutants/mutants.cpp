@@ -5,6 +5,7 @@
 #include <array>
 
 #include "impl/mutants/plain_backend.hpp"
+#include "impl/mutants/torchlike_backend.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -43,17 +44,50 @@ constexpr std::array kTable = {
                "mask_rate.position", Fault::tail_kept},
     MutantInfo{"dropout2d_elementwise", "drops single elements where whole channels are asked for",
                "channel_correlation.whole_channels", Fault::dropout2d_elementwise},
+    MutantInfo{"seven_rounds", "claims dropcheck-philox and takes 7 rounds of Philox instead of 10",
+               "exact_stream.masks", Fault::seven_rounds, "philox"},
+    MutantInfo{"scale_ulp", "scales kept elements by the number next above 1/(1 - p)",
+               "pytorch_semantics.row_22", Fault::scale_ulp, "torchlike"},
+    MutantInfo{"three_words",
+               "takes three words of the generator an element and uses two, so the next call begins too late",
+               "pytorch_semantics.row_44", Fault::three_words, "torchlike"},
+    MutantInfo{"words_swapped", "takes the first of an element's two words as the low half",
+               "pytorch_semantics.row_39", Fault::words_swapped, "torchlike"},
+    MutantInfo{"kept_at_threshold", "keeps an element whose random number equals 1 - p: <= for <",
+               "exact_stream.thresholds", Fault::kept_at_threshold, "torchlike"},
+    MutantInfo{"memory_order", "draws the mask by address where the input is not contiguous",
+               "pytorch_semantics.row_46", Fault::memory_order, "torchlike"},
+    MutantInfo{"in_place_ignored", "leaves the tensor of an in-place call as it was",
+               "pytorch_semantics.row_52", Fault::in_place_ignored, "torchlike"},
+    MutantInfo{"nan_to_zero", "makes 0 of a NaN that is dropped", "pytorch_semantics.row_17",
+               Fault::nan_to_zero, "torchlike"},
+    MutantInfo{"draws_at_p1", "draws a mask at p = 1 and does not use it", "pytorch_semantics.row_20",
+               Fault::draws_at_p1, "torchlike"},
+    MutantInfo{"error_text", "refuses a p out of range in words of its own", "pytorch_semantics.row_1",
+               Fault::error_text, "torchlike"},
+    MutantInfo{"copy_in_eval", "returns a copy in eval mode instead of the input itself",
+               "pytorch_semantics.row_11", Fault::copy_in_eval, "torchlike"},
+    MutantInfo{"silent_rnn", "does not warn of a recurrent layer whose dropout applies to nothing",
+               "pytorch_semantics.row_96", Fault::silent_rnn, "torchlike"},
+    MutantInfo{"expanded_shared", "draws once for all copies of an expanded element",
+               "pytorch_semantics.row_50", Fault::expanded_shared, "torchlike"},
 };
+
+std::unique_ptr<Backend> make(const std::string& id, std::string_view base, Fault fault) {
+  if (base == "torchlike") return std::make_unique<TorchlikeBackend>(id, fault);
+  return std::make_unique<PlainBackend>(id, fault, base == "philox" ? Source::philox : Source::splitmix);
+}
 
 }  // namespace
 
 std::span<const MutantInfo> mutant_table() { return kTable; }
 
 Expected<std::unique_ptr<Backend>> open_mutant(const std::string& id, const BackendOptions&) {
-  if (id == "none") return std::unique_ptr<Backend>(std::make_unique<PlainBackend>(id, Fault::none));
-  std::string known = "none";
+  for (const std::string_view base : kBases)
+    if (base == id) return make(id, base, Fault::none);
+  std::string known = fmt::format("{}", fmt::join(kBases, ", "));
   for (const MutantInfo& mutant : kTable) {
-    if (mutant.id == id) return std::unique_ptr<Backend>(std::make_unique<PlainBackend>(id, mutant.fault));
+    if (mutant.id == id) return make(id, mutant.base, mutant.fault);
     known += fmt::format(", {}", mutant.id);
   }
   return Error{ErrorCode::invalid_argument,

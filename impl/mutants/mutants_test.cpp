@@ -9,8 +9,10 @@
 #include <set>
 
 #include "impl/mutants/mask.hpp"
+#include "impl/mutants/philox.hpp"
 #include "reference/definition.hpp"
 #include "reference/one_call.hpp"
+#include "reference/stream.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -55,23 +57,23 @@ double largest(const std::vector<double>& y) { return *std::max_element(y.begin(
 /// chance later.
 auto near_rate(double p) { return AllOf(Gt(p - 0.04), Lt(p + 0.04)); }
 
-TEST(MutantTable, SixteenDistinctOnesThatOpen) {
-  EXPECT_EQ(mutant_table().size(), 16u);
-  std::set<std::string_view> ids;
-  std::set<Fault> faults;
+TEST(MutantTable, DistinctOnesThatOpen) {
+  EXPECT_EQ(mutant_table().size(), 29u);
+  std::set<std::string_view> ids(kBases.begin(), kBases.end());
+  std::set<Fault> faults = {Fault::none};
   for (const MutantInfo& mutant : mutant_table()) {
-    ids.insert(mutant.id);
-    faults.insert(mutant.fault);
+    EXPECT_TRUE(ids.insert(mutant.id).second) << mutant.id;
+    EXPECT_TRUE(faults.insert(mutant.fault).second) << mutant.id;
     EXPECT_FALSE(mutant.mechanism.empty());
     EXPECT_THAT(std::string(mutant.killed_by), HasSubstr("."));
+    EXPECT_THAT(kBases, testing::Contains(mutant.base));
     const auto opened = open_mutant(std::string(mutant.id), {});
     ASSERT_TRUE(opened.has_value());
     EXPECT_EQ((*opened)->capabilities().name, "mutant:" + std::string(mutant.id));
+    EXPECT_EQ((*opened)->capabilities().exact_stream,
+              open(std::string(mutant.base))->capabilities().exact_stream)
+        << "a mutant keeps the claims of its base";
   }
-  EXPECT_EQ(ids.size(), 16u);
-  EXPECT_EQ(faults.size(), 16u);
-  EXPECT_EQ(faults.count(Fault::none), 0u);
-  EXPECT_EQ(ids.count("none"), 0u);
 }
 
 TEST(OpenMutant, UnknownIdListsTheKnown) {
@@ -171,6 +173,34 @@ TEST(PlainBase, SaysWhatItCannot) {
   one = ones(0.5);
   one.problem.offset = 1;
   EXPECT_EQ(run_one(*open("none"), one).observation.error().code, ErrorCode::unsupported);
+}
+
+TEST(PhiloxBase, IsTheDocumentedStream) {
+  for (const Op op : {Op::dropout, Op::dropout2d}) {
+    const auto backend = open("philox");
+    OneCall one = ones(0.3, {5, 7, 3});
+    one.problem.op = op;
+    one.problem.seed = 0x0123456789abcdef;
+    std::vector<std::uint8_t> kept(op == Op::dropout ? 105 : 35);
+    for (std::uint64_t call = 0; call < 3; ++call) {
+      reference::draw_mask(0x0123456789abcdef, call, 0.3, kept);
+      const auto y = output(*backend, one);
+      for (std::size_t i = 0; i < y.size(); ++i)
+        EXPECT_EQ(y[i] != 0, kept[i * kept.size() / y.size()] != 0) << i;
+      one.problem.seed.reset();
+    }
+  }
+  const auto seen = run_one(*open("philox"), ones(1e-12, {4})).observation;
+  ASSERT_TRUE(seen.has_value());
+  EXPECT_EQ(seen->effective_p, 0x1p-32);
+}
+
+TEST(Mutant, SevenRounds) {
+  EXPECT_NE(output("seven_rounds", ones(0.5)), output("philox", ones(0.5)));
+  EXPECT_THAT(drop_rate(output("seven_rounds", ones(0.3))), near_rate(0.3));
+  // Rounds of the paper's algorithm, counter and key 0: after one only the keys are left.
+  const auto one_round = philox4x32(0, 0, 0x0000000200000001, 1);
+  EXPECT_THAT(one_round, ElementsAre(1u, 0u, 2u, 0u));
 }
 
 TEST(Mutant, Swapped) { EXPECT_THAT(drop_rate(output("swapped", ones(0.1))), near_rate(0.9)); }

@@ -2,65 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <vector>
+#include <cmath>
 
 #include "impl/mutants/law.hpp"
 #include "impl/mutants/mask.hpp"
+#include "impl/mutants/tensors.hpp"
 
 namespace dropcheck::mutants {
 namespace {
 
 Error refused(std::string message) { return Error{ErrorCode::invalid_argument, std::move(message)}; }
 
-/// The elements of a tensor as dense memory in logical order: its own where it is contiguous, otherwise a
-/// copy.
-class Dense {
- public:
-  explicit Dense(const TensorView& view) : view_(view), own_(view.is_contiguous()) {
-    if (own_) return;
-    copy_.resize(static_cast<std::size_t>(view.count()) * view.element_size());
-    gather(view, copy_.data());
-  }
-  std::byte* data() { return own_ ? view_.data : copy_.data(); }
-  void write_back() {
-    if (!own_) scatter(copy_.data(), view_);
-  }
-
- private:
-  const TensorView& view_;
-  bool own_;
-  std::vector<std::byte> copy_;
-};
-
-void apply_to_tensors(const Law& law, const Mask& mask, const TensorView& in, const TensorView& out) {
-  Dense from(in), to(out);
-  apply(law, in.dtype, from.data(), mask.kept.data(), static_cast<std::int64_t>(mask.kept.size()),
-        mask.elements_per_entry, to.data());
-  to.write_back();
-}
-
-/// A mask that keeps or drops everything.
-Mask uniform_mask(const TensorView& view, std::uint8_t keep) {
-  return {std::vector<std::uint8_t>(static_cast<std::size_t>(view.count()), keep), 1};
-}
-
-void copy_elements(const TensorView& in, const TensorView& out) {
-  if (in.data == out.data && in.strides == out.strides) return;
-  Dense from(in);
-  scatter(from.data(), out);
-}
-
-Observation observation_of(const TensorView& out) {
-  Observation seen;
-  seen.produced_shape = out.shape;
-  seen.produced_strides = out.strides;
-  seen.produced_dtype = out.dtype;
-  return seen;
-}
-
 }  // namespace
 
-PlainBackend::PlainBackend(const std::string& id, Fault fault) : fault_(fault) {
+PlainBackend::PlainBackend(const std::string& id, Fault fault, Source source)
+    : fault_(fault), source_(source) {
   capabilities_.name = "mutant:" + id;
   capabilities_.version = DROPCHECK_VERSION;
   capabilities_.ops.assign(kAllOps.begin(), kAllOps.end());
@@ -71,6 +27,10 @@ PlainBackend::PlainBackend(const std::string& id, Fault fault) : fault_(fault) {
   capabilities_.backward = true;
   capabilities_.in_place = true;
   capabilities_.threads = true;
+  if (source == Source::philox) {
+    capabilities_.exact_stream = "dropcheck-philox";
+    capabilities_.effective_rate = true;
+  }
 }
 
 Expected<Observation> PlainBackend::forward(const Call& call) {
@@ -91,7 +51,7 @@ Expected<Observation> PlainBackend::forward(const Call& call) {
   if (!is_float(x.dtype))
     return Error{ErrorCode::unsupported, fmt::format("dtype {} is not supported", to_string(x.dtype))};
 
-  CallState state{call.op, call.p, x.dtype, x.shape, call.threads, Action::drop, seed_, next_call_};
+  CallState state{call.op, call.p, x.dtype, x.shape, call.threads, Action::drop, seed_, next_call_, source_};
   if (call.p == 0.0 || call.mode == Mode::eval || x.count() == 0) state.action = Action::copy;
   else if (call.p == 1.0) state.action = Action::zero;
   if (state.action == Action::drop && drops_channels(call.op) && x.shape.size() < 2)
@@ -115,6 +75,8 @@ Expected<Observation> PlainBackend::forward(const Call& call) {
 
   Observation seen = observation_of(y);
   seen.aliases_input = call.in_place;
+  if (source_ == Source::philox && call.mode == Mode::train)
+    seen.effective_p = std::ldexp(std::ceil(std::ldexp(call.p, 32)), -32);
   if (call.save_for_backward) {
     seen.saved.id = ++last_token_;
     open_calls_.emplace(seen.saved.id, std::move(state));

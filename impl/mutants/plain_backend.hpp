@@ -13,7 +13,8 @@ namespace dropcheck::mutants {
 
 class PlainBackend : public Backend {
  public:
-  PlainBackend(const std::string& id, Fault fault);
+  /// With Source::philox it claims the stream dropcheck-philox.
+  PlainBackend(const std::string& id, Fault fault, Source source = Source::splitmix);
 
   const Capabilities& capabilities() const override { return capabilities_; }
   Expected<Observation> forward(const Call& call) override;
@@ -23,6 +24,7 @@ class PlainBackend : public Backend {
  private:
   Capabilities capabilities_;
   Fault fault_;
+  Source source_;
   std::uint64_t seed_ = 0;
   std::uint64_t next_call_ = 0;
   std::uint64_t last_token_ = 0;
