@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "suites/dialects/pytorch.hpp"
+#include "suites/dialects/row_check.hpp"
+#include "suites/pytorch_tests.hpp"
 #include "suites/required_effects.hpp"
 
 namespace dropcheck::suites {
@@ -475,8 +478,9 @@ const std::vector<Row>& rows() {
        {}},
       {"pytorch_semantics.in_place",
        "in place writes in place",
-       "an in-place call that leaves its tensor unchanged or gives another result than the call out of place",
-       "version counters and views",
+       "an in-place call that leaves its tensor unchanged, or writes values that are neither dropped nor "
+       "kept",
+       "another mask than out of place, which PyTorch's CUDA kernels have too; version counters and views",
        {},
        0,
        {"in_place"},
@@ -505,6 +509,15 @@ const std::vector<Row>& rows() {
        0,
        {"values"},
        {Feature::mask_output}},
+      {"pytorch_semantics.scale_form",
+       "fingerprint: how kept values are rounded",
+       "a kept value or gradient that follows none of the known ways of rounding x / q",
+       "nothing else: it tells implementations apart (unbiasedness.kept_value judges)",
+       {},
+       0,
+       {"scale_form"},
+       {},
+       Level::recommended},
       {"pytorch_semantics.random_problems",
        "random problems",
        "violations of this suite's exact checks on shapes, dtypes, layouts and p that nobody chose by hand",
@@ -513,6 +526,52 @@ const std::vector<Row>& rows() {
        0,
        {},
        {}},
+      // --- exact_stream
+      {"exact_stream.masks",
+       "masks are those of the claimed stream",
+       "any bit that is not the claimed stream's, over calls in sequence: another generator or number of "
+       "rounds, words taken in another order, memory order for logical order, a word too many or too few in "
+       "any call",
+       "values, and streams that are not documented",
+       {},
+       0,
+       {"exact_stream"},
+       {Feature::exact_stream, Feature::seeds, Feature::continues_stream}},
+      {"exact_stream.thresholds",
+       "numbers that equal the threshold",
+       "<= for < in the comparison of a random number with the threshold, a threshold of fewer bits than the "
+       "stream's",
+       "the arrangement of the words, where no number is near its threshold",
+       {},
+       0,
+       {"exact_thresholds"},
+       {Feature::exact_stream, Feature::seeds, Feature::continues_stream}},
+      {"exact_stream.offsets",
+       "offsets of the claimed stream",
+       "an offset that is ignored, cut to 32 bits or counted in another unit than the stream's",
+       "offsets without a reseed",
+       {},
+       0,
+       {"exact_offsets"},
+       {Feature::exact_stream, Feature::seeds, Feature::continues_stream}},
+      {"exact_stream.words",
+       "generator words of each call",
+       "a call that takes more or fewer words than the claimed stream, by the backend's own count, also in "
+       "eval and at p = 0 and 1",
+       "which words are taken (exact_stream.masks compares them)",
+       {},
+       0,
+       {"exact_words"},
+       {Feature::exact_stream, Feature::rng_words, Feature::seeds, Feature::continues_stream}},
+      {"exact_stream.native_dropout",
+       "masks of native_dropout",
+       "a mask of native_dropout in logical order where the stream fills memory, or the other way round; "
+       "words not taken at p = 0 and 1",
+       "other forms and operators",
+       {},
+       0,
+       {"exact_native_dropout"},
+       {Feature::exact_stream, Feature::seeds, Feature::continues_stream}},
   };
   return table;
 }
@@ -541,13 +600,18 @@ std::span<const StatisticShare> statistic_shares() { return kShares; }
 std::vector<CheckInfo> catalogue() {
   std::vector<CheckInfo> infos;
   for (const Row& row : rows()) infos.push_back(info_of(row));
+  for (const RowDefinition& row : pytorch_rows()) infos.push_back(row_info(row));
+  for (CheckInfo& info : pytorch_test_infos()) infos.push_back(std::move(info));
   return infos;
 }
 
 CheckInfo catalogue_row(std::string_view id) {
   const auto found = std::find_if(rows().begin(), rows().end(), [&](const Row& row) { return row.id == id; });
-  DROPCHECK_CHECK(found != rows().end());
-  return info_of(*found);
+  if (found != rows().end()) return info_of(*found);
+  for (const RowDefinition& row : pytorch_rows())
+    if (row_check_id(row.row.number) == id) return row_info(row);
+  DROPCHECK_CHECK(false && "the table has a row for every check");
+  return {};
 }
 
 }  // namespace dropcheck::suites

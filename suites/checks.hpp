@@ -32,7 +32,11 @@ void add_seed_streams(Registry& registry);       // seed_streams.cpp: streams, s
 void add_repeats(Registry& registry);            // repeats.cpp
 void add_gradient(Registry& registry);           // gradient.cpp: same_mask, value
 void add_determinism(Registry& registry);        // determinism.cpp: five checks
-void add_semantics(Registry& registry);          // semantics.cpp: seven checks and mask_rate.extremes
+void add_semantics(Registry& registry);          // semantics.cpp: six checks and mask_rate.extremes
+void add_in_place(Registry& registry);           // in_place.cpp
+void add_exact_stream(Registry& registry);       // exact_stream.cpp: five checks and their protocols
+void add_scale_form(Registry& registry);         // scale_form.cpp
+void add_pytorch_tests(Registry& registry);      // pytorch_tests.cpp: PyTorch's own tests, restated
 void add_random_problems(Registry& registry);    // random_problems.cpp: one a suite
 
 }  // namespace dropcheck::suites

@@ -109,7 +109,12 @@ bool is_tested(const SampleInfo& sample, const Placement& placement) {
 }
 
 std::string likely_cause(const Placement& placement, double correlation) {
-  if (std::abs(correlation) < 0.5) return "";
+  if (std::abs(correlation) < 0.4) return "";
+  if (placement.shift != 0 && std::abs(correlation) < 0.6)
+    return fmt::format(
+        "; about half of each mask repeats the one before, {} entries off: the stream may advance by half of "
+        "what a call reads",
+        std::abs(placement.shift));
   if (placement.shift == 0)
     return correlation > 0 ? "; one mask repeats the other: the stream may not advance between calls"
                            : "; one mask is the opposite of the other";

@@ -359,14 +359,25 @@ TEST(InPlace, CatchesATensorThatIsNotWritten) {
               "the tensor was not written at all");
 }
 
-TEST(InPlace, CatchesAnotherMask) {
+TEST(InPlace, SaysThatTheMaskIsAnother) {
   PlantedBackend backend;
   backend.before_drawing = [](const Call& call, PlantedBackend::Engine& engine) {
     if (call.in_place) engine.discard(1);
   };
-  const Judgement j = judge("pytorch_semantics.in_place", "in_place", kExact, backend);
-  expect_fail(j, "differ from the result out of place");
-  EXPECT_THAT(j.message, ::testing::Not(HasSubstr("not written")));
+  for (const char* problem : {kExact, "op=alpha_dropout,p=0.15,shape=3x5x7x11"}) {
+    const Judgement j = judge("pytorch_semantics.in_place", "in_place", problem, backend);
+    EXPECT_EQ(j.verdict, Verdict::pass) << j.message;
+    EXPECT_THAT(j.message, HasSubstr("by another mask than out of place"));
+  }
+}
+
+TEST(InPlace, CatchesValuesThatAreNeitherDroppedNorKept) {
+  PlantedBackend backend;
+  backend.spoil_value = [](const Drawn& drawn, std::size_t i, bool, double y) {
+    return drawn.call.in_place && i == 5 ? y * 1.5 + 0.25 : y;
+  };
+  for (const char* problem : {kExact, "op=alpha_dropout,p=0.15,shape=3x5x7x11"})
+    expect_fail(judge("pytorch_semantics.in_place", "in_place", problem, backend), "in place, element 5 was");
 }
 
 TEST(ShapeAndDtype, CatchesResultsOfAnotherShapeOrDtype) {

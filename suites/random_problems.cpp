@@ -95,12 +95,9 @@ class RandomProblems final : public Check {
 }  // namespace
 
 void add_random_problems(Registry& registry) {
-  std::string last;
-  for (const CheckInfo& info : catalogue()) {
-    if (info.suite() == last) continue;
-    last = info.suite();
-    registry.add_check(std::make_unique<RandomProblems>(last));
-  }
+  for (const CheckInfo& info : catalogue())
+    if (info.id == info.suite().append(".random_problems"))
+      registry.add_check(std::make_unique<RandomProblems>(info.suite()));
 }
 
 }  // namespace dropcheck::suites

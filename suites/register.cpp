@@ -4,6 +4,8 @@
 
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
+#include "suites/dialects/pytorch.hpp"
+#include "suites/dialects/row_check.hpp"
 #include "suites/protocols.hpp"
 
 namespace dropcheck {
@@ -42,7 +44,12 @@ void register_suites(Registry& registry) {
   add_gradient(registry);
   add_determinism(registry);
   add_semantics(registry);
+  add_in_place(registry);
+  add_exact_stream(registry);
+  add_scale_form(registry);
   add_random_problems(registry);
+  add_rows(registry, pytorch_rows());
+  add_pytorch_tests(registry);
   std::vector<std::string> ids;
   for (const CheckInfo& info : catalogue()) ids.push_back(info.id);
   registry.order_checks(ids);

@@ -79,10 +79,6 @@ bool always(const SampleInfo&) { return true; }
 bool out_of_place(const SampleInfo& sample) { return !sample.problem.in_place; }
 bool in_training(const SampleInfo& sample) { return sample.problem.mode == Mode::train; }
 bool with_a_mask(const SampleInfo& sample) { return draws_mask(sample.problem); }
-bool can_be_in_place(const SampleInfo& sample) {
-  return sample.problem.mode == Mode::train && sample.problem.layout != Layout::expanded;
-}
-
 void look_at_bad_p(const StepRecord& record, ExactFinding& finding) {
   const Problem& x = record.step->problem;
   finding.compared();
@@ -180,49 +176,6 @@ void look_at_mask(const StepRecord& record, ExactFinding& finding) {
   }
 }
 
-/// Needs both steps: the result out of place, then the one in place under the same seed.
-class InPlace final : public Check {
- public:
-  InPlace() : Check(catalogue_row("pytorch_semantics.in_place")) {}
-  Applicability applies(const SampleInfo& sample) const override {
-    return can_be_in_place(sample) && is_float(sample.problem.dtype) ? Applicability::yes()
-                                                                     : Applicability::no();
-  }
-  std::unique_ptr<Observer> observer(const SampleInfo&) const override { return std::make_unique<Seen>(); }
-  Judgement judge(const Observer& seen, const JudgeContext&) const override {
-    return static_cast<const Seen&>(seen).finding.judgement(
-        "the tensor itself holds the result of the call out of place");
-  }
-
- private:
-  class Seen final : public MergingObserver<Seen> {
-   public:
-    void observe(const StepRecord& record) override {
-      const std::vector<std::byte> y = dense_output(record);
-      if (!record.step->problem.in_place) {
-        apart_ = y;
-        return;
-      }
-      const std::size_t size = record.y.element_size();
-      finding.compared(y.size() / size);
-      std::uint64_t count = 0;
-      for (std::size_t i = 0; i + size <= y.size(); i += size)
-        count += std::memcmp(apart_.data() + i, y.data() + i, size) == 0 ? 0u : 1u;
-      finding.violated(count, [&] {
-        const bool untouched = changed(record, y) == 0;
-        return fmt::format(
-            "in place, {} of {} elements differ from the result out of place under the same seed{}", count,
-            y.size() / size, untouched ? ": the tensor was not written at all" : "");
-      });
-    }
-    void add(const Seen& later) { finding.merge(later.finding); }
-    ExactFinding finding;
-
-   private:
-    std::vector<std::byte> apart_;
-  };
-};
-
 }  // namespace
 
 void add_semantics(Registry& registry) {
@@ -237,7 +190,6 @@ void add_semantics(Registry& registry) {
   add("pytorch_semantics.extremes", in_training, look_at_extremes,
       "p = 0 returns the input, p = 1 returns zeros");
   add("pytorch_semantics.eval_identity", always, look_at_eval, "eval returns its input bit for bit");
-  registry.add_check(std::make_unique<InPlace>());
   add("pytorch_semantics.shape_and_dtype", out_of_place, look_at_shape,
       "the result has the input's shape and dtype and is wholly written");
   add("pytorch_semantics.degenerate", always, look_at_degenerate,

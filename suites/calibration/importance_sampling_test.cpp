@@ -232,6 +232,7 @@ TEST(Judge, TellsBoundsFromEngines) {
 
 TEST(Calibrate, EveryStatisticOfTheCatalogueIsMeasuredOrExcused) {
   for (const auto& check : checks().checks()) {
+    if (check->info().row) continue;  // rows of a checklist use engines that are measured for other statistics
     for (const std::string& id : check->info().statistics) {
       const auto is_here = [&](const std::string& ids) {
         return (ids + ",").find(id + ",") != std::string::npos;

@@ -44,6 +44,7 @@ TEST(Power, EveryStatisticOfTheCatalogueHasAPlantedDefect) {
   const std::vector<PowerTarget> planted = power_targets();
   for (const auto& check : checks().checks())
     for (const std::string& id : check->info().statistics) {
+      if (check->info().row) continue;  // rows of a checklist have planted defects in tests of their own
       // S10 is S6's law and code for pairs along an axis, on channels.
       if (id == "S10") continue;
       EXPECT_TRUE(std::any_of(planted.begin(), planted.end(), [&](const PowerTarget& t) {

@@ -1,0 +1,164 @@
+#include "suites/dialects/row_check.hpp"
+
+#include <algorithm>
+
+#include "harness/stats/bernstein.hpp"
+#include "harness/stats/binomial.hpp"
+#include "harness/stats/hypergeometric.hpp"
+#include "suites/catalogue.hpp"
+#include "suites/mask_observer.hpp"
+
+namespace dropcheck::suites {
+namespace {
+
+/// Of the budget, for each hypothesis that a row tests.
+constexpr double kShareOfHypothesis = 0.001;
+
+std::vector<std::byte> dense_copy(const TensorView& view) {
+  if (view.data == nullptr) return {};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(view.count()) * view.element_size());
+  gather(view, bytes.data());
+  return bytes;
+}
+
+class RepliesObserver final : public MergingObserver<RepliesObserver> {
+ public:
+  void observe(const StepRecord& record) override {
+    Reply reply;
+    reply.index = record.index;
+    reply.seed = record.seed;
+    if (record.observation->has_value()) {
+      reply.seen = record.observation->value();
+      reply.x.assign(record.x.begin(), record.x.end());
+      reply.y = dense_copy(record.y);
+      reply.dy.assign(record.dy.begin(), record.dy.end());
+      reply.dx = dense_copy(record.dx);
+      for (const auto& [name, view] : record.extra) reply.extra[name] = dense_copy(view);
+      if (record.gradient != nullptr) {
+        if (record.gradient->has_value()) reply.gradient_seen = record.gradient->value();
+        else reply.gradient_refusal = record.gradient->error();
+      }
+    } else {
+      reply.refusal = record.observation->error();
+      if (record.step->problem.in_place) {  // what the refusal left of the caller's tensor
+        reply.x.assign(record.x.begin(), record.x.end());
+        reply.y = dense_copy(record.y);
+      }
+    }
+    replies.push_back(std::move(reply));
+  }
+  void add(const RepliesObserver& later) {
+    replies.insert(replies.end(), later.replies.begin(), later.replies.end());
+  }
+  std::vector<Reply> replies;
+};
+
+std::string text_of(const Version& version) { return fmt::format("{}", fmt::join(version, ".")); }
+
+/// Why the row says nothing about this release; empty where it does.
+std::string out_of_range(const RowDefinition& row, const Capabilities& capabilities) {
+  if (row.since.empty() && row.until.empty()) return {};
+  const Version version = version_of(capabilities.version);
+  if (capabilities.conforms_to != "pytorch" || version.empty())
+    return "the row is about certain releases of PyTorch, and the backend does not say that it is one";
+  if (!row.since.empty() && version < row.since)
+    return fmt::format("the row is about PyTorch from {} on, this is {}", text_of(row.since),
+                       capabilities.version);
+  if (!row.until.empty() && version >= row.until)
+    return fmt::format("the row is about PyTorch before {}, this is {}", text_of(row.until),
+                       capabilities.version);
+  return {};
+}
+
+class RowCheck final : public Check {
+ public:
+  explicit RowCheck(const RowDefinition& row)
+      : Check(catalogue_row(row_check_id(row.row.number))), row_(row) {}
+
+  Applicability applies(const SampleInfo& sample) const override {
+    return sample.protocol == info().protocols.front() ? Applicability::yes() : Applicability::no();
+  }
+  unsigned hypotheses(const SampleInfo&) const override { return row_.hypotheses; }
+  std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
+                                                    double beta) const override {
+    const RowPower& power = row_.power;
+    const std::uint64_t n = power.n * sample.blocks;
+    if (n == 0) return std::nullopt;
+    double effect = 0;
+    switch (power.law) {
+      case RowPower::Law::rate: effect = stats::binomial_min_effect(n, alpha, beta, power.p); break;
+      case RowPower::Law::pairs: effect = stats::overlap_min_effect(n, alpha, beta, power.p); break;
+      case RowPower::Law::sum:
+        effect = stats::bernstein_min_effect({0, static_cast<double>(n), 1, power.p}, alpha, beta) /
+                 static_cast<double>(n);
+        break;
+    }
+    return MinimumDetectableEffect{effect, power.unit, 1 - beta};
+  }
+  std::unique_ptr<Observer> observer(const SampleInfo&) const override { return replies_observer(); }
+
+  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
+    if (context.recentred) return {};
+    if (const std::string reason = out_of_range(row_, *context.capabilities); !reason.empty()) {
+      Judgement judgement;
+      judgement.verdict = Verdict::unsupported;
+      judgement.message = reason;
+      return judgement;
+    }
+    const std::vector<Step> steps = row_.steps();
+    RowTrial trial(steps, replies_of(seen), context);
+    row_.judge(trial);
+    return trial.judgement(row_.held);
+  }
+
+ private:
+  const RowDefinition& row_;
+};
+
+}  // namespace
+
+std::unique_ptr<Observer> replies_observer() { return std::make_unique<RepliesObserver>(); }
+
+const std::vector<Reply>& replies_of(const Observer& seen) {
+  return static_cast<const RepliesObserver&>(seen).replies;
+}
+
+std::string row_check_id(int number) { return fmt::format("pytorch_semantics.row_{}", number); }
+
+CheckInfo row_info(const RowDefinition& definition) {
+  const DialectRow& row = definition.row;
+  CheckInfo info;
+  info.id = row_check_id(row.number);
+  info.title = fmt::format("row {}: {}, {}", row.number, row.layers, row.condition);
+  info.catches = fmt::format("a backend that differs from PyTorch here: {}", row.expectation);
+  info.cannot_see = "everything but this row";
+  info.protocols = {fmt::format("row_{}", row.number)};
+  info.needs = definition.needs;
+  info.row = row;
+  info.impossible = row.impossible;
+  info.weight = kShareOfHypothesis * definition.hypotheses;
+  if (definition.hypotheses > 0) {
+    info.statistics = {fmt::format("R{}", row.number)};
+    for (const char* profile : {"smoke", "quick", "standard", "deep"})
+      info.required.push_back({profile, definition.power.required, definition.power.required});
+  }
+  return info;
+}
+
+void add_rows(Registry& registry, std::span<const RowDefinition> rows) {
+  for (const RowDefinition& row : rows) {
+    const CheckInfo info = row_info(row);
+    registry.add_protocol(
+        {.id = info.protocols.front(),
+         .summary = fmt::format("what row {} of PyTorch's checklist asks", row.row.number),
+         .default_calls = row.steps != nullptr ? static_cast<std::uint32_t>(row.steps().size()) : 1,
+         .steps = [&row](const SampleInfo&,
+                         std::uint64_t) { return row.steps != nullptr ? row.steps() : std::vector<Step>{}; },
+         .named_only = true,
+         .handles_empty = true,
+         .own_problem = row.problem});
+    registry.add_check(std::make_unique<RowCheck>(row));
+  }
+}
+
+}  // namespace dropcheck::suites
