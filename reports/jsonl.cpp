@@ -37,6 +37,32 @@ Json capabilities_json(const Capabilities& c) {
   json["recompute"] = c.recompute;
   json["reports_rng_words"] = c.reports_rng_words;
   json["effective_rate"] = c.effective_rate;
+  json["forms"] = c.forms;
+  json["conforms_to"] = c.conforms_to;
+  return json;
+}
+
+Json row_json(const DialectRow& row) {
+  Json json;
+  json["number"] = row.number;
+  json["layers"] = row.layers;
+  json["condition"] = row.condition;
+  json["expectation"] = row.expectation;
+  json["exactness"] = row.exactness;
+  json["evidence"] = row.evidence;
+  json["versions"] = row.versions;
+  if (!row.impossible.empty()) json["impossible"] = row.impossible;
+  return json;
+}
+
+Json check_json(const CheckRecord& check) {
+  Json json;
+  json["id"] = check.id;
+  json["level"] = check.level;
+  json["title"] = check.title;
+  json["catches"] = check.catches;
+  json["cannot_see"] = check.cannot_see;
+  if (check.row) json["row"] = row_json(*check.row);
   return json;
 }
 
@@ -121,12 +147,7 @@ std::string header_line(const RunHeader& header) {
                                     {"open_error", backend.open_error},
                                     {"capabilities", capabilities_json(backend.capabilities)}});
   json["checks"] = Json::array();
-  for (const CheckRecord& check : header.checks)
-    json["checks"].push_back(Json{{"id", check.id},
-                                  {"level", check.level},
-                                  {"title", check.title},
-                                  {"catches", check.catches},
-                                  {"cannot_see", check.cannot_see}});
+  for (const CheckRecord& check : header.checks) json["checks"].push_back(check_json(check));
   return line_of(json);
 }
 

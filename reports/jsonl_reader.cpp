@@ -39,6 +39,22 @@ void read_capabilities(JsonFields& fields, Capabilities& c) {
   fields.flag("recompute", c.recompute);
   fields.flag("reports_rng_words", c.reports_rng_words);
   fields.flag("effective_rate", c.effective_rate);
+  if (fields.has("forms")) fields.texts("forms", c.forms);
+  fields.optional_text("conforms_to", c.conforms_to);
+}
+
+void read_row(JsonFields& fields, DialectRow& row) {
+  unsigned number = 0;
+  fields.small_count("number", number);
+  if (number > 100'000) fields.fail("number", "is no number of a row");
+  row.number = static_cast<int>(number);
+  fields.text("layers", row.layers);
+  fields.text("condition", row.condition);
+  fields.text("expectation", row.expectation);
+  fields.text("exactness", row.exactness);
+  fields.text("evidence", row.evidence);
+  fields.text("versions", row.versions);
+  fields.optional_text("impossible", row.impossible);
 }
 
 void read_header(JsonFields fields, RunHeader& header) {
@@ -62,6 +78,8 @@ void read_header(JsonFields fields, RunHeader& header) {
     each.text("title", check.title);
     each.text("catches", check.catches);
     each.text("cannot_see", check.cannot_see);
+    each.object(
+        "row", [&](JsonFields inner) { read_row(inner, check.row.emplace()); }, true);
   });
 }
 

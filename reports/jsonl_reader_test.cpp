@@ -41,12 +41,43 @@ TEST(JsonlReader, RecordsOfANewerMinorVersionAreIgnored) {
   const std::string record = "\n{\"record\":\"news\"}\n{\"record\":\"environment\"";
   const std::string text = replaced(results_text(failing_run()), "\n{\"record\":\"environment\"", record);
   EXPECT_THAT(refusal_of(text), HasSubstr("is a record of an unknown kind"));
-  EXPECT_EQ(refusal_of(replaced(text, "\"minor\":1", "\"minor\":2")), "accepted");
+  EXPECT_EQ(refusal_of(replaced(text, "\"minor\":2", "\"minor\":3")), "accepted");
+}
+
+TEST(JsonlReader, RowsOfAChecklistAndFormsReadBackAsTheyWere) {
+  RunRecord run = passing_run();
+  run.header.backends[0].capabilities.forms = {"native_dropout", "module"};
+  run.header.backends[0].capabilities.conforms_to = "pytorch";
+  DialectRow row;
+  row.number = 107;
+  row.layers = "CPU generator";
+  row.condition = "set_offset";
+  row.expectation = "an error";
+  row.exactness = "error text";
+  row.evidence = "read in the source";
+  row.versions = "2.13";
+  row.impossible = "needs the Python front end";
+  run.header.checks[0].row = row;
+  const auto read = parse_results(results_text(run));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->header.backends[0].capabilities.forms, run.header.backends[0].capabilities.forms);
+  EXPECT_EQ(read->header.backends[0].capabilities.conforms_to, "pytorch");
+  ASSERT_TRUE(read->header.checks[0].row.has_value());
+  const DialectRow& back = *read->header.checks[0].row;
+  EXPECT_EQ(back.number, row.number);
+  EXPECT_EQ(back.layers, row.layers);
+  EXPECT_EQ(back.condition, row.condition);
+  EXPECT_EQ(back.expectation, row.expectation);
+  EXPECT_EQ(back.exactness, row.exactness);
+  EXPECT_EQ(back.evidence, row.evidence);
+  EXPECT_EQ(back.versions, row.versions);
+  EXPECT_EQ(back.impossible, row.impossible);
+  EXPECT_FALSE(read->header.checks[1].row.has_value());
 }
 
 TEST(JsonlReader, FilesOfMinorVersionZeroAreRead) {
   const std::string text = results_text(failing_run());
-  const auto read = parse_results(replaced(text, "\"minor\":1", "\"minor\":0"));
+  const auto read = parse_results(replaced(text, "\"minor\":2", "\"minor\":0"));
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_TRUE(read->rejections.empty());
   EXPECT_EQ(results_text(*read), text);
@@ -85,7 +116,7 @@ TEST(JsonlReader, OtherSchemasAndMajorVersionsAreRefused) {
   EXPECT_THAT(refusal_of(replaced(text, "dropcheck.results", "other.results")),
               HasSubstr("line 1 names another schema"));
   EXPECT_THAT(refusal_of(replaced(text, "\"major\":1", "\"major\":2")),
-              HasSubstr("has schema version 2.1, but"));
+              HasSubstr("has schema version 2.2, but"));
   EXPECT_THAT(refusal_of(replaced(text, "\"major\":1", "\"major\":\"x\"")), HasSubstr("'schema.major'"));
 }
 

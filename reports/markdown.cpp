@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "reports/conformance.hpp"
 #include "reports/markdown_sections.hpp"
 
 namespace dropcheck::reports {
@@ -19,6 +20,7 @@ struct Keep {
   std::size_t cells = kAll;
   std::size_t environment = kAll;
   std::size_t power_rows = kAll;
+  std::size_t dialect_rows = kAll;
   std::size_t rejections = kAll;
   std::size_t findings = kAll;  // of those in full and of those in one line, each
 
@@ -29,11 +31,8 @@ struct Knob {
   std::size_t Keep::*part;
   std::size_t least;
 };
-constexpr Knob kKnobs[] = {{&Keep::cells, 0},
-                           {&Keep::environment, 0},
-                           {&Keep::power_rows, 0},
-                           {&Keep::rejections, 0},
-                           {&Keep::findings, kKeptFindings}};
+constexpr Knob kKnobs[] = {{&Keep::cells, 0},      {&Keep::environment, 0}, {&Keep::dialect_rows, 0},
+                           {&Keep::power_rows, 0}, {&Keep::rejections, 0},  {&Keep::findings, kKeptFindings}};
 
 /// The report in pieces, rendered once; putting them together for another Keep is cheap.
 class Composer {
@@ -41,7 +40,10 @@ class Composer {
   Composer(const RunRecord& run, const MarkdownOptions& options, const Digest& digest)
       : budget_(options.byte_budget),
         overview_(title_section(run, digest) + backends_section(run.header, digest) +
-                  suites_section(run.header, digest)),
+                  suites_section(run.header, digest) + fingerprint_section(run.header, digest)),
+        columns_(conformance_columns(run.header, digest)),
+        dialect_counts_(conformance_counts(rows_of(run.header), columns_)),
+        dialect_rows_({conformance_table("", rows_of(run.header), columns_)}),
         findings_(findings_of(run, digest)),
         expected_(expected_failures(digest)),
         power_(power_tables(run.header, digest)),
@@ -54,14 +56,14 @@ class Composer {
   }
 
   std::string compose(const Keep& keep) const {
-    return overview_ + findings_text(keep) + expected_text(keep.findings) + power_text(keep.power_rows) +
-           guide_ + details_text(keep);
+    return overview_ + findings_text(keep) + expected_text(keep.findings) + dialect_text(keep.dialect_rows) +
+           power_text(keep.power_rows) + guide_ + details_text(keep);
   }
 
   /// The number of pieces in the largest part.
   std::size_t most() const {
     std::size_t sum = environment_.size() + expected_.size();
-    for (const auto* tables : {&power_, &cells_})
+    for (const auto* tables : {&power_, &cells_, &dialect_rows_})
       for (const TableText& table : *tables) sum += table.rows.size();
     for (const BackendFindings& backend : findings_)
       sum += backend.checks.size() + backend.rejections.rows.size();
@@ -151,6 +153,12 @@ class Composer {
     return note.empty() ? text : text + note.substr(1) + "\n";
   }
 
+  std::string dialect_text(std::size_t keep) const {
+    if (columns_.empty()) return {};
+    return "## Conformance to PyTorch, row by row\n\n" + dialect_counts_ +
+           "\n<details><summary>All rows</summary>\n\n" + tables_text(dialect_rows_, keep) + "</details>\n\n";
+  }
+
   std::string power_text(std::size_t keep) const {
     const std::string head = "## What a pass would have caught\n\n";
     if (power_.empty()) return head + "No result passed.\n\n";
@@ -174,6 +182,9 @@ class Composer {
 
   std::size_t budget_;
   std::string overview_;
+  std::vector<ConformanceColumn> columns_;
+  std::string dialect_counts_;
+  std::vector<TableText> dialect_rows_;
   std::vector<BackendFindings> findings_;
   std::vector<std::string> expected_;
   std::vector<TableText> power_;

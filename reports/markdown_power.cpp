@@ -21,6 +21,9 @@ bool is_exact(const CheckDigest& check) {
   return true;
 }
 
+/// Rows of a checklist have a table of their own.
+bool is_row(const CheckDigest& check) { return check.info != nullptr && check.info->row; }
+
 /// "0.001 drop probability in the largest samples, 0.02 in every case". In samples that are too small for an
 /// effect of any size there is none.
 std::string range_text(double full_size, double everywhere, const std::string& unit) {
@@ -92,7 +95,7 @@ std::vector<TableText> power_tables(const RunHeader& header, const Digest& diges
         "| --- | --- | --- | --- | --- |\n",
         markdown_text(display_name(backend, header), 250));
     for (const CheckDigest& check : backend.checks) {
-      if (check.tally.passed() != 0) table.rows.push_back(power_row(check));
+      if (check.tally.passed() != 0 && !is_row(check)) table.rows.push_back(power_row(check));
       if (std::string row = underpowered_row(check); !row.empty()) table.rows.push_back(std::move(row));
     }
     if (!table.rows.empty()) tables.push_back(std::move(table));
@@ -104,7 +107,8 @@ TableText blind_spots(const Digest& digest) {
   std::map<std::string, const CheckRecord*> passed;
   for (const BackendDigest& backend : digest.backends)
     for (const CheckDigest& check : backend.checks)
-      if (check.tally.passed() != 0 && check.info != nullptr && !check.info->cannot_see.empty())
+      if (check.tally.passed() != 0 && check.info != nullptr && !check.info->cannot_see.empty() &&
+          !is_row(check))
         passed.emplace(check.id, check.info);
   TableText table;
   table.head = "### What these checks cannot see\n\n| check | blind to |\n| --- | --- |\n";

@@ -144,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(
     Run, BadArguments,
     ::testing::Values(
         BadInput{
-            "Backend", {"--backend=nosuch"}, "backend 'nosuch' is not known: write one of reference, cpu"},
+            "Backend", {"--backend=nosuch"}, "backend 'nosuch' is not known: write one of reference[:STREAM], cpu"},
         BadInput{"BackendWithoutArgument", {"--backend=plugin"}, "is written plugin:PATH"},
         BadInput{"EmptyBackend", {"--backend=reference,,cpu"}, "backend '' is not known"},
         BadInput{"Check",

@@ -52,6 +52,8 @@ ExitCode list_command(const Registry& registry, const std::string& what, const s
                       bool json);
 ExitCode explain_command(const Registry& registry, const std::string& check_id);
 ExitCode report_command(const std::string& results, const std::string& out);
+/// Writes the page on the rows of a checklist from the results of several runs.
+ExitCode conformance_command(const std::vector<std::string>& results, const std::string& out);
 /// Exit code 1 when the evidence of many runs alarms.
 ExitCode ledger_command(const std::string& file, bool json);
 /// Exit code 1 when p-values or power are not what they should be.

@@ -72,10 +72,10 @@ int run_cli(int argc, char** argv) {
   add_selection(*overhead_app, timed);
 
   std::string what, profile = "quick";
-  CLI::App* list_app = app.add_subcommand("list", "List backends, checks, suites or cases");
-  list_app->add_option("what", what, "backends, checks, suites or cases")
+  CLI::App* list_app = app.add_subcommand("list", "List backends, checks, rows, suites or cases");
+  list_app->add_option("what", what, "backends, checks, rows, suites or cases")
       ->required()
-      ->check(CLI::IsMember({"backends", "checks", "suites", "cases"}));
+      ->check(CLI::IsMember({"backends", "checks", "rows", "suites", "cases"}));
   list_app->add_option("--profile", profile, "Whose cases")->capture_default_str();
   list_app->add_flag("--json", json, "For scripts");
 
@@ -87,6 +87,13 @@ int run_cli(int argc, char** argv) {
   CLI::App* report_app = app.add_subcommand("report", "Write the reports of a results.jsonl again");
   report_app->add_option("results", results, "A results.jsonl")->required();
   report_app->add_option("--out", out, "Folder for the reports; default: that of the results");
+
+  std::vector<std::string> conformance_results;
+  std::string page;
+  CLI::App* conformance_app = app.add_subcommand(
+      "conformance", "Write one page on how far backends conform, row by row, from the results of runs");
+  conformance_app->add_option("results", conformance_results, "One or more results.jsonl")->required();
+  conformance_app->add_option("--out", page, "File for the page, in Markdown; default: standard output");
 
   std::string ledger;
   CLI::App* ledger_app = app.add_subcommand("ledger", "Show the evidence that many runs have added up");
@@ -141,6 +148,7 @@ int run_cli(int argc, char** argv) {
   if (*list_app) code = list_command(registry, what, profile, json);
   if (*explain_app) code = explain_command(registry, check_id);
   if (*report_app) code = report_command(results, out);
+  if (*conformance_app) code = conformance_command(conformance_results, page);
   if (*ledger_app) code = ledger_command(ledger, json);
   if (*calibrate_app) code = calibrate_command(registry, calibrated);
   if (*doctor_app) code = doctor_command(registry, json);

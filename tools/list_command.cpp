@@ -27,13 +27,27 @@ std::vector<Item> backends(const Registry& registry) {
 
 std::vector<Item> checks(const Registry& registry) {
   std::vector<Item> items;
-  for (const auto& check : registry.checks()) items.push_back({check->info().id, check->info().catches});
+  for (const auto& check : registry.checks())
+    if (!check->info().row) items.push_back({check->info().id, check->info().catches});
+  return items;
+}
+
+/// The dialect's checklist.
+std::vector<Item> rows(const Registry& registry) {
+  std::vector<Item> items;
+  for (const auto& check : registry.checks())
+    if (const auto& row = check->info().row)
+      items.push_back(
+          {check->info().id, fmt::format("{}; {}: {} [{}; {}; holds for {}]{}", row->layers, row->condition,
+                                         row->expectation, row->exactness, row->evidence, row->versions,
+                                         row->impossible.empty() ? "" : " not tried: " + row->impossible)});
   return items;
 }
 
 std::vector<Item> suites(const Registry& registry) {
   std::vector<Item> items;
   for (const auto& check : registry.checks()) {
+    if (check->info().row) continue;
     const std::string suite = check->info().suite();
     const auto known =
         std::find_if(items.begin(), items.end(), [&](const Item& item) { return item.name == suite; });
@@ -43,6 +57,35 @@ std::vector<Item> suites(const Registry& registry) {
   return items;
 }
 
+/// Drop probabilities that foreign tests use; at tiny ones effects are tiny as well.
+bool is_common(double p) { return p >= 0.1 && p <= 0.9; }
+
+/// The smallest effect that the profile quick would catch in one of the check's cells.
+std::string effect_of(const Registry& registry, const std::string& check_id) {
+  const Check* check = registry.check(check_id);
+  if (check == nullptr || check->is_exact()) return "any violation";
+  PlanOptions options;
+  const auto plan = make_plan(registry, options);
+  std::optional<MinimumDetectableEffect> least;
+  if (plan)
+    for (const PlannedSample& sample : plan->samples)
+      for (const PlannedCell& cell : sample.cells)
+        if (cell.check == check && cell.detectable && is_common(sample.info.problem.p) &&
+            (!least || cell.detectable->value < least->value))
+          least = cell.detectable;
+  return least ? fmt::format("an effect of {:.2g} ({}) in profile {}", least->value, least->unit,
+                             options.profile)
+               : "nothing that it states";
+}
+
+/// What a foreign test can see beside ours.
+void explain_foreign(const Registry& registry, const ForeignTest& test) {
+  fmt::print("source      {}\n", test.source);
+  fmt::print("it sees     {}\n", test.sees);
+  if (!test.ours.empty())
+    fmt::print("ours sees   {} ({}), with the same probability\n", effect_of(registry, test.ours), test.ours);
+}
+
 }  // namespace
 
 ExitCode list_command(const Registry& registry, const std::string& what, const std::string& profile,
@@ -50,6 +93,7 @@ ExitCode list_command(const Registry& registry, const std::string& what, const s
   std::vector<Item> items;
   if (what == "backends") items = backends(registry);
   else if (what == "checks") items = checks(registry);
+  else if (what == "rows") items = rows(registry);
   else if (what == "suites") items = suites(registry);
   else {
     PlanOptions options;
@@ -83,6 +127,14 @@ ExitCode explain_command(const Registry& registry, const std::string& check_id) 
                                                                : "recommended: never decides");
   fmt::print("catches     {}\n", info.catches);
   fmt::print("cannot see  {}\n", info.cannot_see);
+  if (const auto& row = info.row) {
+    fmt::print("asked       {}\n", row->condition);
+    fmt::print("expected    {}\n", row->expectation);
+    fmt::print("how exact   {}\n", row->exactness);
+    fmt::print("known from  {}; holds for {}\n", row->evidence, row->versions);
+  }
+  if (!info.impossible.empty()) fmt::print("not tried   {}\n", info.impossible);
+  if (info.foreign) explain_foreign(registry, *info.foreign);
   if (info.statistics.empty()) fmt::print("kind        exact: any violation fails, no budget is spent\n");
   else
     fmt::print("kind        statistical: {}, {:.3g} of the false-alarm budget\n",

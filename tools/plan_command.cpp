@@ -107,6 +107,7 @@ Json to_json(const Plan& plan) {
     samples.push_back({{"protocol", sample.info.protocol},
                        {"case", sample.case_text()},
                        {"blocks", sample.info.blocks},
+                       {"elements", sample.elements()},
                        {"calls", sample.info.calls},
                        {"checks", std::move(cells)}});
   }

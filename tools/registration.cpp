@@ -47,8 +47,10 @@ Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec) {
 
 Registry make_registry() {
   Registry registry;
-  registry.add_backend({"reference", "reference", "the definition itself, readable before fast", false,
-                        reference::open_reference});
+  registry.add_backend({"reference", "reference[:STREAM]",
+                        "the definition itself, readable before fast; or a simulated stream, for example "
+                        "reference:pytorch-cuda?sm=132&threads=2048&vec=8",
+                        true, reference::open_reference, false, true});
   registry.add_backend(
       {"cpu", "cpu", "our own implementation for CPUs, stream dropcheck-philox", false, cpu::open_cpu});
   registry.add_backend(

@@ -42,8 +42,9 @@ void catch_signals() {
 }
 
 CheckRecord record_of(const CheckInfo& info) {
-  return {info.id, info.level == Level::required ? "required" : "recommended", info.title, info.catches,
-          info.cannot_see};
+  return {info.id,         info.level == Level::required ? "required" : "recommended",
+          info.title,      info.catches,
+          info.cannot_see, info.row};
 }
 
 BackendOptions backend_options(const Selection& selection) {
