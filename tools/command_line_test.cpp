@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
@@ -143,8 +144,9 @@ TEST_P(BadArguments, AreToldInOneSentenceWithExitCode4) {
 INSTANTIATE_TEST_SUITE_P(
     Run, BadArguments,
     ::testing::Values(
-        BadInput{
-            "Backend", {"--backend=nosuch"}, "backend 'nosuch' is not known: write one of reference[:STREAM], cpu"},
+        BadInput{"Backend",
+                 {"--backend=nosuch"},
+                 "backend 'nosuch' is not known: write one of reference[:STREAM], cpu"},
         BadInput{"BackendWithoutArgument", {"--backend=plugin"}, "is written plugin:PATH"},
         BadInput{"EmptyBackend", {"--backend=reference,,cpu"}, "backend '' is not known"},
         BadInput{"Check",
@@ -243,6 +245,18 @@ TEST_F(CommandLine, AMissingPluginLosesNoOtherBackendsResults) {
   EXPECT_EQ(o.code, 11);
   EXPECT_FALSE(results("reference").empty());
   for (const Json& result : results("reference")) EXPECT_EQ(result.at("verdict"), "pass") << result.dump();
+}
+
+TEST_F(CommandLine, ACrashInOneRowOfTheChecklistCostsThatRowAlone) {
+  const std::string spec = std::string("plugin:") + DROPCHECK_FAULTY_PLUGIN + "?crash_on_nan";
+  const Outcome outcome = run({"--backend=" + spec, "--profile=quick", "--check=pytorch_semantics.row_1*"});
+  EXPECT_EQ(outcome.code, 11);
+  std::map<std::string, std::string> verdicts;
+  for (const Json& result : results(spec)) verdicts[result.at("check")] = result.at("verdict");
+  const auto verdict = [&](int row) { return verdicts["pytorch_semantics.row_" + std::to_string(row)]; };
+  for (const int row : {14, 15, 17, 18, 19}) EXPECT_EQ(verdict(row), "error") << row;  // they hold NaN
+  for (const int row : {1, 13}) EXPECT_EQ(verdict(row), "pass") << row;
+  EXPECT_EQ(verdict(108), "unsupported");
 }
 
 TEST_F(CommandLine, APluginThatCrashesLosesNoOtherBackendsResults) {

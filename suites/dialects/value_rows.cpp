@@ -135,9 +135,13 @@ std::vector<Step> dropout_scales() {
 
 std::vector<Step> native_scales() {
   std::vector<Step> steps;
-  for (const double p : common_and_telling_p())
+  for (const double p : common_and_telling_p()) {
     for (const std::int64_t n : {1024, 1023})
       steps.push_back(through(seeded_step(problem_of(p, {n}), Input::random_reals), "native_dropout"));
+    for (const DType dtype : {DType::f64, DType::f16, DType::bf16})  // f16 where dropout itself has none, too
+      steps.push_back(
+          through(asked_step(problem_of(p, {1023}, dtype), Input::random_reals), "native_dropout"));
+  }
   for (const Layout layout : {Layout::transposed, Layout::strided, Layout::expanded})
     steps.push_back(through(seeded_step(with_layout(problem_of(0.15, {32, 65}), layout), Input::random_reals),
                             "native_dropout"));

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -80,6 +82,13 @@ int tell(void* context, dropcheck_capabilities* out) {
   return status;
 }
 
+bool holds_nan(const dropcheck_call& call) {
+  const dropcheck::plugin::Tensor x(call.inputs[0].tensor);
+  if (!x.is_contiguous() || x.dtype().bits != 32) return false;
+  const auto values = x.dense<float>();
+  return std::any_of(values.begin(), values.end(), [](float v) { return std::isnan(v); });
+}
+
 [[noreturn]] void hang() {
   while (true) pause();
 }
@@ -88,6 +97,7 @@ int tell(void* context, dropcheck_capabilities* out) {
 int run(void* context, const dropcheck_call* call, dropcheck_result* result) {
   const std::string& fault = static_cast<Faulty*>(context)->fault;
   const bool seed_7 = call->has_seed != 0 && call->seed == 7;
+  if (fault == "crash_on_nan" && holds_nan(*call)) std::abort();
   if (fault == "crash" || (fault == "crash_at_seed_7" && seed_7)) {
     std::fputs("the last words of the plugin\n", stderr);
     std::abort();
