@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes every p-value of a results.jsonl again, from its integers and null parameters alone, with SciPy.
+"""Computes every p-value of a results.jsonl again, from its counts and null parameters alone, with SciPy.
 
     python3 docs/recompute.py results.jsonl
 
@@ -102,12 +102,14 @@ def saddlepoint(cumulants, s):
     while abs(cumulants(end)[1]) < abs(s):
         end *= 2
     theta = optimize.brentq(lambda t: cumulants(t)[1] - s, 0.0, end, xtol=1e-300, rtol=1e-14)
-    normal_sizes = lambda t, k, k1, k2: (math.sqrt(2 * (t * k1 - k)), abs(t) * math.sqrt(k2))
+    normal_sizes = lambda t, k, k1, k2: (math.sqrt(max(0, 2 * (t * k1 - k))), abs(t) * math.sqrt(k2))
     w, u = normal_sizes(theta, *cumulants(theta))
-    difference = 1 / u - 1 / w
-    if w < 0.05:  # next to the mean its digits cancel, and it hardly changes
-        w_there, u_there = normal_sizes(theta * 0.05 / w, *cumulants(theta * 0.05 / w))
+    if u < 0.1:  # next to the mean the digits of w cancel; 1/u - 1/w hardly changes there
+        w_there, u_there = normal_sizes(theta * 0.1 / u, *cumulants(theta * 0.1 / u))
         difference = 1 / u_there - 1 / w_there
+        w = u / (1 - u * difference)
+    else:
+        difference = 1 / u - 1 / w
     return min(1.0, 2 * (stats.norm.sf(w) + stats.norm.pdf(w) * difference))
 
 
@@ -306,6 +308,15 @@ def weighted_sum(c, null, p):
     return min(1.0, 2 * math.exp(-t * t / (2 * spread)))
 
 
+def alpha_sum(c, null, p):
+    """A sum whose weights differ from element to element: deviation and sum of squares are real numbers."""
+    t = abs(null["deviation"])
+    if t == 0:
+        return 1.0
+    spread = p * (1 - p) * null["sum_squares"] + null["max_abs"] * max(p, 1 - p) * t / 3
+    return min(1.0, 2 * math.exp(-t * t / (2 * spread)))
+
+
 def positions_pearson(c, null, p):
     n, x = c["calls"], np.array(c["drops"])
     return stats.chi2.sf(((x - n * p) ** 2).sum() / (n * p * (1 - p)), len(x))
@@ -492,8 +503,17 @@ RULES = [
     ("S30", "distance", seed_distance),
 ]
 
+# Rows of a dialect's checklist have an id each, R and their number, and few laws.
+LAWS = {
+    "Binomial(n, p)": one_rate,
+    "hypergeometric given the drops of both": overlap,
+    "Bernstein's bound for sum w (p - d), d = 1 with probability p": alpha_sum,
+}
+
 
 def rule_for(s, counts):
+    if s["id"].startswith("R"):
+        return LAWS.get(s["null"]["law"])
     for id_, mark, rule in RULES:
         if id_ == s["id"] and (mark in counts or mark == s["engine"]):
             return rule

@@ -19,7 +19,8 @@ import sys
 try:
     import torch
 except ImportError:
-    sys.exit("this program needs PyTorch: pip install torch")
+    print("this program needs PyTorch: pip install torch", file=sys.stderr)
+    sys.exit(2)
 
 THREADS_PER_BLOCK = 256
 

@@ -302,8 +302,11 @@ Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options) {
   auto samples = profile_samples(registry, *text, plan.left_out);
   if (!samples) return samples.error();
   if (options.only_case) {
+    // Protocols with a problem of their own are filed under a case; they are meant only where a check is
+    // named.
     const auto is_case = [&](const PlannedSample& s) {
-      return s.protocol != nullptr && s.info.problem == *options.only_case;
+      return s.protocol != nullptr && s.info.problem == *options.only_case &&
+             (!s.protocol->own_problem || !options.check_glob.empty());
     };
     if (std::any_of(samples->begin(), samples->end(), is_case)) {
       allot_shares(*samples, plan.alpha);

@@ -132,6 +132,20 @@ TEST(Plan, RequiresTheRateErrorsThatItsProfilesStandFor) {
   }
 }
 
+TEST(Plan, ACaseUnderWhichRowsAreFiledIsTheirsOnlyWhereACheckIsNamed) {
+  PlanOptions options = of_profile("quick");
+  options.only_case = problem_of("op=dropout,p=0.3,shape=256x512");
+  const Plan whole = planned(options);
+  EXPECT_EQ(whole.profile, "case");
+  EXPECT_TRUE(std::any_of(whole.samples.begin(), whole.samples.end(),
+                          [](const PlannedSample& s) { return s.info.protocol == "mask"; }));
+  options.check_glob = "pytorch_semantics.row_76";
+  const Plan row = planned(options);
+  EXPECT_EQ(row.profile, "quick");
+  ASSERT_EQ(row.samples.size(), 1u);
+  EXPECT_EQ(row.samples[0].info.protocol, "row_76");
+}
+
 TEST(Plan, KnowsACaseThatIsTooSmallBeforeItRuns) {
   PlanOptions options = of_profile("quick");
   options.only_case = problem_of("op=dropout,p=0.1,shape=1,calls=1");

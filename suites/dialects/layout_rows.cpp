@@ -255,7 +255,7 @@ std::vector<RowDefinition> layout_rows() {
                "all",
                {}},
        .problem = plain,
-       .needs = {Feature::in_place, Feature::seeds},
+       .needs = {Feature::in_place, Feature::seeds, Feature::pytorch_conformance},
        .steps = both_ways,
        .judge = judge_both_ways,
        .held = "a call in place gives what the call out of place gives"},
