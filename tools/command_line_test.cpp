@@ -247,6 +247,20 @@ TEST_F(CommandLine, AMissingPluginLosesNoOtherBackendsResults) {
   for (const Json& result : results("reference")) EXPECT_EQ(result.at("verdict"), "pass") << result.dump();
 }
 
+TEST_F(CommandLine, AnAdapterOfADozenLinesIsJudgedAndPasses) {
+  const Outcome outcome = run({std::string("--backend=exec:python3 ") + DROPCHECK_SOURCE_DIR +
+                                   "/examples/adapters/minimal.py",
+                               "--profile=smoke"});
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("mask_rate"));
+}
+
+TEST_F(CommandLine, AnAdapterThatCannotBeStartedIsToldWithItsLastWords) {
+  const Outcome outcome = run({"--backend=exec:echo no such luck >&2; exit 3"});
+  EXPECT_EQ(outcome.code, 11);
+  EXPECT_THAT(outcome.out + outcome.err, HasSubstr("no such luck"));
+}
+
 TEST_F(CommandLine, ACrashInOneRowOfTheChecklistCostsThatRowAlone) {
   const std::string spec = std::string("plugin:") + DROPCHECK_FAULTY_PLUGIN + "?crash_on_nan";
   const Outcome outcome = run({"--backend=" + spec, "--profile=quick", "--check=pytorch_semantics.row_1*"});

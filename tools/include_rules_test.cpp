@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 /// The room that a path of the tree lies in, "impl/cpu" or "harness/core"; empty for none.
 std::string room_of(const std::string& path) {
   static const std::regex two("^(harness/(core|stats|run|abi|testing)|impl/[a-z_]+)/");
-  static const std::regex one("^(reference|suites|reports|tools|bench|examples)/");
+  static const std::regex one("^(reference|suites|reports|tools|bench|examples|adapters)/");
   std::smatch match;
   if (std::regex_search(path, match, two) || std::regex_search(path, match, one)) return match[1];
   return {};

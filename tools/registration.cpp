@@ -5,6 +5,7 @@
 #include "impl/cpu/cpu_backend.hpp"
 #include "impl/mutants/mutants.hpp"
 #include "impl/plugin/plugin_backend.hpp"
+#include "impl/process/process_backend.hpp"
 #include "impl/worker/worker_backend.hpp"
 #include "reference/reference_backend.hpp"
 #include "suites/register.hpp"
@@ -17,6 +18,13 @@ Expected<std::unique_ptr<Backend>> open_plugin_anywhere(const std::string& spec,
                                                         const BackendOptions& options) {
   if (options.in_process) return plugin_host::open_plugin(spec);
   return worker::open_worker({own_path().string(), {"dropcheck", "worker", spec}}, options.deadline);
+}
+
+/// A program that speaks the adapter protocol.
+Expected<std::unique_ptr<Backend>> open_adapter(const std::string& command, const BackendOptions&) {
+  auto opened = process::open_process(command);
+  if (!opened) return opened.error();
+  return std::unique_ptr<Backend>(std::move(*opened));
 }
 
 Expected<std::unique_ptr<Backend>> open_libtorch(const std::string&, const BackendOptions& options) {
@@ -57,6 +65,8 @@ Registry make_registry() {
       {"libtorch", "libtorch", "the real LibTorch, behind the plugin ABI", false, open_libtorch, true});
   registry.add_backend({"plugin", "plugin:PATH[?CONFIG]", "a shared library with the C plugin ABI", true,
                         open_plugin_anywhere, true});
+  registry.add_backend({"exec", "exec:COMMAND", "a program in any language, by the adapter protocol", true,
+                        open_adapter});
   registry.add_backend({"mutant", "mutant:ID", "a deliberately wrong implementation, to see it caught", true,
                         mutants::open_mutant});
   suites::register_suites(registry);
