@@ -248,9 +248,9 @@ TEST_F(CommandLine, AMissingPluginLosesNoOtherBackendsResults) {
 }
 
 TEST_F(CommandLine, AnAdapterOfADozenLinesIsJudgedAndPasses) {
-  const Outcome outcome = run({std::string("--backend=exec:python3 ") + DROPCHECK_SOURCE_DIR +
-                                   "/examples/adapters/minimal.py",
-                               "--profile=smoke"});
+  const Outcome outcome =
+      run({std::string("--backend=exec:python3 ") + DROPCHECK_SOURCE_DIR + "/examples/adapters/minimal.py",
+           "--profile=smoke"});
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("mask_rate"));
 }
