@@ -113,7 +113,8 @@ void add_further(Json& json, const AnyCall& call, const MemoryId& memory_id) {
 template <typename AnyCall>
 Status read_further(const Json& json, const FindMemory& find, AnyCall& call) {
   if (json.contains("attributes")) call.attributes = attributes_from(json["attributes"]);
-  for (const auto& [key, tensors] : {std::pair{"inputs", &call.inputs}, std::pair{"outputs", &call.outputs}}) {
+  for (const auto& [key, tensors] :
+       {std::pair{"inputs", &call.inputs}, std::pair{"outputs", &call.outputs}}) {
     if (!json.contains(key)) continue;
     for (const Json& named : json[key]) {
       auto tensor = tensor_from(named.at("tensor"), find);

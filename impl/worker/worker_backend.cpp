@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "impl/worker/frame.hpp"
 #include "impl/worker/messages.hpp"
@@ -42,9 +43,18 @@ class Connection {
   /// Sends a request to a running worker, which is started again if the last one died. Errors of the worker's
   /// own pass through.
   Expected<Json> request(const Json& body, const char* what) {
+    // A stream that would be continued died with the process: the next call must not draw from a fresh one.
+    if (untold_) return *std::exchange(untold_, std::nullopt);
     const Status running = ensure_running();
     if (!running) return running.error();
     return exchange(body, what, -1);
+  }
+
+  /// A request whose failure nobody can be told at once; the next request tells it.
+  void request_untold(const Json& body, const char* what) {
+    if (!process_) return;
+    const auto done = exchange(body, what, -1);
+    if (!done && !process_) untold_ = done.error();
   }
 
   Expected<std::unique_ptr<Memory>> allocate(std::size_t bytes, const std::shared_ptr<Connection>& self) {
@@ -67,7 +77,7 @@ class Connection {
 
   void forget(std::uint64_t id) {
     memories_.erase(id);
-    if (process_) (void)exchange({{"do", "unmap"}, {"memory", id}}, "unmap", -1);
+    request_untold({{"do", "unmap"}, {"memory", id}}, "unmap");
   }
 
   Status ensure_running() {
@@ -120,6 +130,7 @@ class Connection {
   std::map<std::uint64_t, SharedMemory*> memories_;
   std::uint64_t last_id_ = 0;
   unsigned restarts_ = 0;
+  std::optional<Error> untold_;  // how the process was lost in a request without an answer
   std::string last_end_ = "ended";
 };
 
@@ -139,7 +150,7 @@ class WorkerBackend final : public Backend {
     return observe(to_json(call, id_of), "backward");
   }
   void release(SavedToken saved) override {
-    if (saved.id != 0) (void)connection_->request({{"do", "release"}, {"saved", saved.id}}, "release");
+    if (saved.id != 0) connection_->request_untold({{"do", "release"}, {"saved", saved.id}}, "release");
   }
 
  private:

@@ -124,6 +124,21 @@ TEST(WorkerBackend, ACrashCostsOneCallAndNamesSignalAndLastWords) {
   EXPECT_EQ(one.output(), before) << "the new worker sees the same memory";
 }
 
+TEST(WorkerBackend, ACrashThatNobodyWaitsForIsToldByTheNextCall) {
+  const auto backend = open_faulty("crash_in_release");
+  ASSERT_TRUE(backend) << backend.error().message;
+  OneCall one(**backend);
+  ASSERT_TRUE((*backend)->forward(one.call));
+  (*backend)->release({5});
+  one.call.seed.reset();  // would continue a stream that died with the process
+  const auto lost = (*backend)->forward(one.call);
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::crashed);
+  EXPECT_THAT(lost.error().message, HasSubstr("during release"));
+  one.call.seed = 1;
+  EXPECT_TRUE((*backend)->forward(one.call));
+}
+
 TEST(WorkerBackend, AHangEndsAtTheDeadlineAndTheNextCallWorks) {
   const auto backend = open_faulty("hang_at_seed_7", std::chrono::milliseconds(3000));
   ASSERT_TRUE(backend) << backend.error().message;

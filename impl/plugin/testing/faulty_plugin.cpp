@@ -131,12 +131,18 @@ int run(void* context, const dropcheck_call* call, dropcheck_result* result) {
 
 }  // namespace
 
+void let_go(void* context, std::uint64_t saved) {
+  if (static_cast<Faulty*>(context)->fault == "crash_in_release") std::abort();
+  Table<Faulty>::release(context, saved);
+}
+
 extern "C" const dropcheck_plugin* dropcheck_get_plugin(std::uint32_t host_abi_major, std::uint32_t) {
   static const dropcheck_plugin table = [] {
     dropcheck_plugin t = *Table<Faulty>::get(DROPCHECK_ABI_MAJOR);
     t.open = open_it;
     t.capabilities = tell;
     t.forward = run;
+    t.release = let_go;
     return t;
   }();
   return host_abi_major == DROPCHECK_ABI_MAJOR ? &table : nullptr;
