@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "harness/core/backend.hpp"
 #include "harness/core/element.hpp"
 #include "harness/core/tensor.hpp"
 
@@ -69,6 +70,15 @@ inline void zero_elements(const TensorView& in, const TensorView& out) {
   for (std::int64_t i = 0, count = in.count(); i < count; ++i, from += size, to += size)
     store_element(load_element(from, in.dtype) * 0.0, to, in.dtype);
   target.finish();
+}
+
+/// What a backend tells of a result that has the view's own shape, strides and dtype.
+inline Observation observation_of(const TensorView& out) {
+  Observation seen;
+  seen.produced_shape = out.shape;
+  seen.produced_strides = out.strides;
+  seen.produced_dtype = out.dtype;
+  return seen;
 }
 
 /// Every byte of a mask.

@@ -118,10 +118,7 @@ Expected<Observation> ReferenceBackend::forward(const Call& call) {
     }
   }
 
-  Observation seen;
-  seen.produced_shape = y.shape;
-  seen.produced_strides = y.strides;
-  seen.produced_dtype = y.dtype;
+  Observation seen = observation_of(y);
   seen.aliases_input = call.in_place;
   if (call.mode == Mode::train)
     seen.effective_p = std::ldexp(static_cast<double>(drop_threshold(call.p)), -32);
@@ -157,11 +154,7 @@ Expected<Observation> ReferenceBackend::backward(const BackwardCall& call) {
     }
   }
 
-  Observation seen;
-  seen.produced_shape = dx.shape;
-  seen.produced_strides = dx.strides;
-  seen.produced_dtype = dx.dtype;
-  return seen;
+  return observation_of(dx);
 }
 
 Expected<std::unique_ptr<Backend>> open_reference(const std::string& argument, const BackendOptions&) {

@@ -222,15 +222,12 @@ Expected<Observation> SimulatedCudaBackend::forward(const Call& call) {
   }
   offset_ += words;
   if (call.mask) write_mask(call.mask.view, drops, per_entry);
-  Observation seen;
+  Observation seen = observation_of(y);
   for (const NamedTensor& output : call.outputs) write_mask(output.tensor.view, drops, 1);
   if (native) {
     seen.facts["mask_dtype"] = "bool";
     seen.facts["mask_shape"] = shape_text(x.shape);
   }
-  seen.produced_shape = y.shape;
-  seen.produced_strides = y.strides;
-  seen.produced_dtype = y.dtype;
   seen.aliases_input = call.in_place;
   if (call.count_words) seen.rng_words = words;
   if (call.mode == Mode::train) {
@@ -277,11 +274,7 @@ Expected<Observation> SimulatedCudaBackend::backward(const BackwardCall& call) {
     }
   }
 
-  Observation seen;
-  seen.produced_shape = dx.shape;
-  seen.produced_strides = dx.strides;
-  seen.produced_dtype = dx.dtype;
-  return seen;
+  return observation_of(dx);
 }
 
 }  // namespace dropcheck::reference

@@ -48,6 +48,27 @@ const std::string& reason_of(const ResultRecord& result) {
   return result.missing.empty() ? result.message : result.missing;
 }
 
+/// A line for each backend whose fingerprint was taken.
+std::string fingerprint_lines(const RunHeader& header, const Digest& digest) {
+  std::string lines;
+  for (const BackendDigest& backend : digest.backends)
+    for (const CheckDigest& check : backend.checks)
+      if (check.id == kFingerprintCheck)
+        for (const ResultRecord* result : check.results)
+          if (result->verdict != Verdict::unsupported)
+            lines.append(fmt::format("- {}: {}\n", markdown_text(display_name(backend, header), 100),
+                                     markdown_text(result->message)));
+  return lines;
+}
+
+/// Empty without lines.
+std::string fingerprints_text(const std::string& lines) {
+  if (lines.empty()) return {};
+  return "## How kept values are rounded\n\nq is the keep probability, fl rounds to the dtype, fl32 to f32. "
+         "The form tells implementations apart.\n\n" +
+         lines + "\n";
+}
+
 }  // namespace
 
 std::map<int, const DialectRow*> rows_of(const RunHeader& header) {
@@ -114,18 +135,7 @@ std::string conformance_counts(const std::map<int, const DialectRow*>& rows,
 }
 
 std::string fingerprint_section(const RunHeader& header, const Digest& digest) {
-  std::string text;
-  for (const BackendDigest& backend : digest.backends)
-    for (const CheckDigest& check : backend.checks)
-      if (check.id == kFingerprintCheck)
-        for (const ResultRecord* result : check.results)
-          if (result->verdict != Verdict::unsupported)
-            text.append(fmt::format("- {}: {}\n", markdown_text(display_name(backend, header), 100),
-                                    markdown_text(result->message)));
-  if (text.empty()) return text;
-  return "## How kept values are rounded\n\nq is the keep probability, fl rounds to the dtype, fl32 to f32. "
-         "The form tells implementations apart.\n\n" +
-         text + "\n";
+  return fingerprints_text(fingerprint_lines(header, digest));
 }
 
 Expected<std::string> conformance_page(std::span<const RunRecord> runs, const std::string& command) {
@@ -138,7 +148,7 @@ Expected<std::string> conformance_page(std::span<const RunRecord> runs, const st
     rows.merge(rows_of(run.header));
     for (ConformanceColumn& column : conformance_columns(run.header, digest))
       columns.push_back(std::move(column));
-    fingerprints.append(fingerprint_section(run.header, digest));
+    fingerprints.append(fingerprint_lines(run.header, digest));
   }
   if (rows.empty() || columns.empty())
     return Error{ErrorCode::invalid_argument,
@@ -179,17 +189,7 @@ Expected<std::string> conformance_page(std::span<const RunRecord> runs, const st
     text.append("## Where they differ\n\n")
         .append(differences.empty() ? "Nowhere.\n" : differences)
         .append("\n");
-  if (!fingerprints.empty()) {
-    // One heading for all runs.
-    const std::string heading = fingerprints.substr(0, fingerprints.find("- "));
-    std::string lines;
-    for (std::size_t at = 0; at < fingerprints.size();) {
-      const std::size_t end = std::min(fingerprints.find('\n', at), fingerprints.size() - 1);
-      if (fingerprints.compare(at, 2, "- ") == 0) lines.append(fingerprints, at, end - at + 1);
-      at = end + 1;
-    }
-    text.append(heading).append(lines).append("\n");
-  }
+  text.append(fingerprints_text(fingerprints));
   const TableText table = conformance_table("## The rows\n\n", rows, columns);
   text.append(table.head);
   for (const std::string& row : table.rows) text.append(row);

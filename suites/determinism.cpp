@@ -6,6 +6,7 @@
 
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
+#include "suites/dense_bytes.hpp"
 #include "suites/judging.hpp"
 #include "suites/mask_observer.hpp"
 
@@ -28,27 +29,13 @@ enum DeterminismStep : std::size_t {
 class OutputsObserver final : public MergingObserver<OutputsObserver> {
  public:
   void observe(const StepRecord& record) override {
-    std::vector<std::byte> bytes(static_cast<std::size_t>(record.y.count()) * record.y.element_size());
-    gather(record.y, bytes.data());
-    outputs.push_back(std::move(bytes));
+    outputs.push_back(dense_bytes(record.y));
     if (record.step->problem.threads != 0) threads.push_back(record.step->problem.threads);
   }
   void add(const OutputsObserver&) {}  // exact protocols have one block
   std::vector<std::vector<std::byte>> outputs;
   std::vector<std::uint32_t> threads;
 };
-
-/// Elements, of `size` bytes each, that differ.
-std::uint64_t differing(const std::vector<std::byte>& a, const std::vector<std::byte>& b, std::size_t size) {
-  std::uint64_t count = 0;
-  for (std::size_t i = 0; i + size <= a.size(); i += size)
-    count += std::equal(a.begin() + static_cast<std::ptrdiff_t>(i),
-                        a.begin() + static_cast<std::ptrdiff_t>(i + size),
-                        b.begin() + static_cast<std::ptrdiff_t>(i))
-                 ? 0u
-                 : 1u;
-  return count;
-}
 
 /// Two independent masks are equal with probability (p^2 + q^2)^n: below 2^-100 an equality is no
 /// coincidence.

@@ -8,18 +8,12 @@
 #include "reference/scale_forms.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
+#include "suites/dense_bytes.hpp"
 #include "suites/judging.hpp"
 #include "suites/mask_observer.hpp"
 
 namespace dropcheck::suites {
 namespace {
-
-/// Dense dx of a record.
-std::vector<std::byte> dense_gradient(const StepRecord& record) {
-  std::vector<std::byte> dx(record.dy.size());
-  gather(record.dx, dx.data());
-  return dx;
-}
 
 /// Mask of step i of the gradient protocol belongs to step i + 2.
 constexpr std::size_t kShown = 2;
@@ -74,7 +68,7 @@ class GradientObserver final : public MergingObserver<GradientObserver> {
 
   void observe(const StepRecord& record) override {
     if (!record.step->upstream) return;
-    const std::vector<std::byte> dx = dense_gradient(record);
+    const std::vector<std::byte> dx = dense_bytes(record.dx);
     const std::size_t size = size_of(problem_.dtype), n = dx.size() / size;
     for (std::size_t i = 0; i < n; ++i) {
       const double out = load_element(dx.data() + i * size, problem_.dtype);

@@ -9,6 +9,7 @@
 #include "reference/scale_forms.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
+#include "suites/dense_bytes.hpp"
 #include "suites/judging.hpp"
 #include "suites/mask_observer.hpp"
 
@@ -18,16 +19,10 @@ namespace {
 /// A tensor of n entries is left as it was, or dropped whole, with at most this probability by chance.
 constexpr double kNoChance = 0x1p-100;
 
-std::vector<std::byte> dense_output(const StepRecord& record) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(record.y.count()) * record.y.element_size());
-  gather(record.y, bytes.data());
-  return bytes;
-}
-
 class InPlaceObserver final : public MergingObserver<InPlaceObserver> {
  public:
   void observe(const StepRecord& record) override {
-    const std::vector<std::byte> y = dense_output(record);
+    const std::vector<std::byte> y = dense_bytes(record.y);
     if (!record.step->problem.in_place) {
       apart_ = y;
       return;

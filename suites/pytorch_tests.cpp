@@ -483,13 +483,9 @@ CheckInfo info_of(const ForeignRow& row) {
   return info;
 }
 
-class ForeignCheck final : public Check {
+class ForeignCheck final : public RepliesCheck {
  public:
-  explicit ForeignCheck(const ForeignRow& row) : Check(info_of(row)), row_(row) {}
-  Applicability applies(const SampleInfo& sample) const override {
-    return sample.protocol == info().protocols.front() ? Applicability::yes() : Applicability::no();
-  }
-  std::unique_ptr<Observer> observer(const SampleInfo&) const override { return replies_observer(); }
+  explicit ForeignCheck(const ForeignRow& row) : RepliesCheck(info_of(row)), row_(row) {}
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const std::vector<Step> steps = row_.steps();
     RowTrial trial(steps, replies_of(seen), context);
@@ -514,14 +510,8 @@ void add_pytorch_tests(Registry& registry) {
     const Problem problem = row.steps != nullptr ? row.steps().front().problem : problem_of(0.5, {1});
     Problem filed = problem_of(0.5, problem.shape, DType::f32, problem.op);
     if (element_count(filed.shape) == 0) filed.shape = {1};
-    registry.add_protocol(
-        {.id = protocol_of(row),
-         .summary = fmt::format("what {} asks", row.foreign.source),
-         .default_calls = row.steps != nullptr ? static_cast<std::uint32_t>(row.steps().size()) : 1,
-         .steps = [&row](const SampleInfo&,
-                         std::uint64_t) { return row.steps != nullptr ? row.steps() : std::vector<Step>{}; },
-         .named_only = true,
-         .own_problem = filed});
+    registry.add_protocol(own_protocol(protocol_of(row), fmt::format("what {} asks", row.foreign.source),
+                                       row.steps, std::move(filed)));
     registry.add_check(std::make_unique<ForeignCheck>(row));
   }
 }

@@ -18,7 +18,7 @@ namespace {
 constexpr std::array kProbabilities = {0.15, 0.4, 0.05};
 constexpr std::int64_t kElements = 1000;
 
-std::vector<Step> form_steps(const SampleInfo&, std::uint64_t) {
+std::vector<Step> form_steps() {
   std::vector<Step> steps;
   for (const DType dtype : kFloatDTypes)
     for (const double p : kProbabilities) {
@@ -63,16 +63,11 @@ std::string text_of(const std::vector<reference::ScaleForm>& forms) {
   return forms.empty() ? "no form that is known" : text;
 }
 
-class ScaleFormCheck final : public Check {
+class ScaleFormCheck final : public RepliesCheck {
  public:
-  ScaleFormCheck() : Check(catalogue_row("pytorch_semantics.scale_form")) {}
-  Applicability applies(const SampleInfo& sample) const override {
-    return sample.protocol == info().protocols.front() ? Applicability::yes() : Applicability::no();
-  }
-  std::unique_ptr<Observer> observer(const SampleInfo&) const override { return replies_observer(); }
-
-  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
-    const std::vector<Step> steps = form_steps(context.sample, 0);
+  ScaleFormCheck() : RepliesCheck(catalogue_row("pytorch_semantics.scale_form")) {}
+  Judgement judge(const Observer& seen, const JudgeContext&) const override {
+    const std::vector<Step> steps = form_steps();
     std::map<DType, Survivors> forward, backward;
     for (const Reply& reply : replies_of(seen)) {
       if (!reply.answered()) continue;
@@ -105,12 +100,9 @@ class ScaleFormCheck final : public Check {
 }  // namespace
 
 void add_scale_form(Registry& registry) {
-  registry.add_protocol({.id = "scale_form",
-                         .summary = "reals of every dtype at drop probabilities that tell roundings apart",
-                         .default_calls = kFloatDTypes.size() * kProbabilities.size() * 2,
-                         .steps = form_steps,
-                         .named_only = true,
-                         .own_problem = problem_of(kProbabilities[0], {kElements})});
+  registry.add_protocol(own_protocol("scale_form",
+                                     "reals of every dtype at drop probabilities that tell roundings apart",
+                                     form_steps, problem_of(kProbabilities[0], {kElements})));
   registry.add_check(std::make_unique<ScaleFormCheck>());
 }
 

@@ -7,26 +7,12 @@
 #include "reference/scale_forms.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
+#include "suites/dense_bytes.hpp"
 #include "suites/judging.hpp"
 #include "suites/mask_observer.hpp"
 
 namespace dropcheck::suites {
 namespace {
-
-std::vector<std::byte> dense_output(const StepRecord& record) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(record.y.count()) * record.y.element_size());
-  gather(record.y, bytes.data());
-  return bytes;
-}
-
-/// Elements of y whose bits differ from x.
-std::uint64_t changed(const StepRecord& record, const std::vector<std::byte>& y) {
-  const std::size_t size = record.y.element_size();
-  std::uint64_t count = 0;
-  for (std::size_t i = 0; i + size <= y.size(); i += size)
-    count += std::memcmp(record.x.data() + i, y.data() + i, size) == 0 ? 0u : 1u;
-  return count;
-}
 
 /// The first element of y whose bits differ from x, as text.
 std::string first_change(const StepRecord& record, const std::vector<std::byte>& y) {
@@ -90,14 +76,15 @@ void look_at_bad_p(const StepRecord& record, ExactFinding& finding) {
 }
 
 void look_at_extremes(const StepRecord& record, ExactFinding& finding) {
-  const std::vector<std::byte> y = dense_output(record);
+  const std::vector<std::byte> y = dense_bytes(record.y);
   const std::size_t size = record.y.element_size();
   finding.compared(y.size() / size);
   const double p = record.step->problem.p;
   if (p == 0) {
-    finding.violated(changed(record, y), [&] {
+    finding.violated(differing(record.x, y, record.y.element_size()), [&] {
       return fmt::format("p = {} changed {} of {} elements ({}); it must return its input", p,
-                         changed(record, y), y.size() / size, first_change(record, y));
+                         differing(record.x, y, record.y.element_size()), y.size() / size,
+                         first_change(record, y));
     });
     return;
   }
@@ -122,11 +109,12 @@ void look_at_extreme_rates(const StepRecord& record, ExactFinding& finding) {
 }
 
 void look_at_eval(const StepRecord& record, ExactFinding& finding) {
-  const std::vector<std::byte> y = dense_output(record);
+  const std::vector<std::byte> y = dense_bytes(record.y);
   finding.compared(y.size() / record.y.element_size());
-  finding.violated(changed(record, y), [&] {
-    return fmt::format("eval changed {} of {} elements ({}); it must return its input", changed(record, y),
-                       y.size() / record.y.element_size(), first_change(record, y));
+  finding.violated(differing(record.x, y, record.y.element_size()), [&] {
+    return fmt::format("eval changed {} of {} elements ({}); it must return its input",
+                       differing(record.x, y, record.y.element_size()), y.size() / record.y.element_size(),
+                       first_change(record, y));
   });
 }
 

@@ -59,6 +59,13 @@ std::optional<std::string> unclaimed(const Capabilities& capabilities, const Ste
   return missing_form(capabilities, step.attributes);
 }
 
+/// Whether a refusal is handed over as an outcome. A crash or a silent worker is no refusal.
+bool is_outcome(const Step& step, ErrorCode code) {
+  if (step.skip_unclaimed && code == ErrorCode::unsupported) return true;
+  return step.expect_error && (code == ErrorCode::invalid_argument || code == ErrorCode::backend_failed ||
+                               code == ErrorCode::unsupported);
+}
+
 /// True where the output itself tells which elements were dropped.
 bool output_shows_mask(const Step& step) {
   const Problem& x = step.problem;
@@ -234,13 +241,7 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   record.integers = pristine.integers;
   record.y = y->tensor->view();
   if (!observation) {
-    // A crash or a silent worker is no refusal.
-    const ErrorCode code = observation.error().code;
-    if (!s.expect_error && !(s.skip_unclaimed && code == ErrorCode::unsupported))
-      return trouble_of(observation.error(), "forward");
-    if (code != ErrorCode::invalid_argument && code != ErrorCode::backend_failed &&
-        code != ErrorCode::unsupported)
-      return trouble_of(observation.error(), "forward");
+    if (!is_outcome(s, observation.error().code)) return trouble_of(observation.error(), "forward");
     if (!problem.in_place)
       if (auto fault = y->tensor->fault("y", false)) return Trouble{Verdict::fail, *fault};
     sink(record);
@@ -317,11 +318,7 @@ std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, 
   record.gradient = &back.done;
   record.dy = (*dy)->input->elements;
   if (!back.done) {
-    const ErrorCode code = back.done.error().code;
-    const bool refusal = code == ErrorCode::invalid_argument || code == ErrorCode::backend_failed ||
-                         code == ErrorCode::unsupported;
-    if (refusal && (s.expect_error || (s.skip_unclaimed && code == ErrorCode::unsupported)))
-      return std::nullopt;
+    if (is_outcome(s, back.done.error().code)) return std::nullopt;
     return trouble_of(back.done.error(), "backward");
   }
   if (auto fault = (*dx)->tensor->fault("dx", true)) return Trouble{Verdict::fail, *fault};

@@ -100,19 +100,6 @@ std::string described(int status) {
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-void Descriptor::reset() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
-
 Expected<std::unique_ptr<Child>> Child::start(const std::string& command) {
   auto input = make_pipe(), output = make_pipe(), error = make_pipe();
   for (const auto* pipe : {&input, &output, &error})

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "harness/core/expected.hpp"
+#include "harness/core/file_descriptor.hpp"
 #include "impl/process/text.hpp"
 
 namespace dropcheck::process {
@@ -20,21 +21,7 @@ using std::chrono::milliseconds;
 
 inline constexpr std::size_t kKeptErrorBytes = std::size_t{1} << 16;
 
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor() { reset(); }
-  void reset();
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using Descriptor = FileDescriptor;
 
 /// What one wait brought.
 struct Progress {

@@ -65,18 +65,6 @@ Status read_all(int socket, void* data, std::size_t size, std::optional<Clock::t
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) close(fd_);
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 Status send_frame(int socket, const nlohmann::json& body, int descriptor) {
   // Texts may come from a plugin: bytes that are no UTF-8 are replaced, never thrown on.
   const std::string text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

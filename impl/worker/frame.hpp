@@ -8,25 +8,13 @@
 #include <string>
 
 #include "harness/core/expected.hpp"
+#include "harness/core/file_descriptor.hpp"
 
 namespace dropcheck::worker {
 
 inline constexpr std::size_t kMaxFrameBytes = std::size_t{1} << 20;
 
-/// A descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using Descriptor = FileDescriptor;
 
 struct Frame {
   nlohmann::json body;

@@ -95,8 +95,6 @@ void judge_rising_p(RowTrial& trial) {
   }
 }
 
-constexpr const char* kBothRun = "run on 1.13.1 and 2.13";
-
 }  // namespace
 
 std::vector<RowDefinition> draw_order_rows() {
@@ -107,7 +105,7 @@ std::vector<RowDefinition> draw_order_rows() {
                "input in channels-last or another permuted order",
                "1.13.1 draws in logical order; 2.13 in the order of addresses",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "1.13.1 and 2.13, each with its own",
                {}},
        .problem = plain,
@@ -120,7 +118,7 @@ std::vector<RowDefinition> draw_order_rows() {
                "input in channels-last or another permuted order",
                "the mask is drawn in the order of addresses",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -133,7 +131,7 @@ std::vector<RowDefinition> draw_order_rows() {
                "the same seed with a larger p",
                "drops what the smaller p drops, and more",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,

@@ -135,10 +135,6 @@ std::vector<Step> modules() {
   return steps;
 }
 
-constexpr const char* kBothRun = "run on 1.13.1 and 2.13";
-constexpr const char* kNeedsCuda = "needs a CUDA device";
-constexpr const char* kNeedsPython = "needs the Python front end";
-
 }  // namespace
 
 std::vector<RowDefinition> drop_probability_rows() {
@@ -148,7 +144,7 @@ std::vector<RowDefinition> drop_probability_rows() {
                "p below 0 or above 1, or infinite; in training",
                "refused, with the range and the p that came",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.5, {7}),
@@ -160,7 +156,7 @@ std::vector<RowDefinition> drop_probability_rows() {
                "p is NaN",
                "refused like a p outside the range; it is printed as nan",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.5, {7}),
@@ -172,7 +168,7 @@ std::vector<RowDefinition> drop_probability_rows() {
                "a bad p in eval mode",
                "refused all the same: the range is looked at first",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = in_eval(problem_of(0.5, {7})),
@@ -184,7 +180,7 @@ std::vector<RowDefinition> drop_probability_rows() {
                "p = -0.0",
                "taken as 0: the input itself comes back and nothing is drawn",
                "bitwise, structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.5, {7}),
@@ -196,7 +192,7 @@ std::vector<RowDefinition> drop_probability_rows() {
                "p outside [0, 1] in training",
                "refused by the sampler, which prints 1 - p as its p",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.5, {3, 5}),
@@ -208,7 +204,7 @@ std::vector<RowDefinition> drop_probability_rows() {
                "a bad p in eval mode",
                "accepted: a copy of the input, and a mask that keeps all",
                "bitwise, structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = in_eval(problem_of(0.5, {3, 5})),
@@ -227,7 +223,7 @@ std::vector<RowDefinition> drop_probability_rows() {
                "p is NaN, or outside [0, 1]",
                "no such module can be made or run",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.5, {2, 3, 4, 4}),

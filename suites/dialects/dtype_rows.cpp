@@ -278,8 +278,6 @@ void judge_empty_natives(RowTrial& trial) {
   }
 }
 
-constexpr const char* kBothRun = "run on 1.13.1 and 2.13";
-
 }  // namespace
 
 std::vector<RowDefinition> dtype_rows() {
@@ -290,7 +288,7 @@ std::vector<RowDefinition> dtype_rows() {
                "integer or boolean input, 0 < p < 1, in training",
                "refused: a floating result cannot be stored in that dtype",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -302,7 +300,7 @@ std::vector<RowDefinition> dtype_rows() {
                "integer or boolean input, p = 0, p = 1 or eval mode",
                "served, and the dtype stays",
                "structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -314,7 +312,7 @@ std::vector<RowDefinition> dtype_rows() {
                "complex input in training",
                "refused: the sampler has no such dtype",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -326,7 +324,7 @@ std::vector<RowDefinition> dtype_rows() {
                "complex input in training",
                "served, with a boolean mask",
                "structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -338,7 +336,7 @@ std::vector<RowDefinition> dtype_rows() {
                "f16 input in training",
                "1.13.1 refuses, since the sampler has no such dtype; 2.13 works, with the mask of f32",
                "error text, bitwise",
-               kBothRun,
+               kRunOnBoth,
                "1.13.1 and 2.13, each with its own",
                {}},
        .problem = plain,
@@ -351,7 +349,7 @@ std::vector<RowDefinition> dtype_rows() {
                "a call that fails for its integer dtype",
                "its random words are gone all the same; the input is as it was",
                "RNG state",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -364,7 +362,7 @@ std::vector<RowDefinition> dtype_rows() {
                "an input with elements",
                "the mask is boolean and has the input's shape",
                "structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -376,7 +374,7 @@ std::vector<RowDefinition> dtype_rows() {
                "an input without elements",
                "the input itself comes back, and a mask of the input's dtype",
                "structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,

@@ -9,6 +9,7 @@
 #include "suites/dialects/pytorch.hpp"
 #include "suites/dialects/row_layers.hpp"
 #include "suites/dialects/row_steps.hpp"
+#include "suites/dialects/row_values.hpp"
 
 namespace dropcheck::suites {
 namespace {
@@ -54,7 +55,7 @@ void judge_gradients(RowTrial& trial) {
 
 std::vector<Step> native_gradients() {
   std::vector<Step> steps;
-  for (const double p : kSplittingP)
+  for (const double p : kTellingP)
     steps.push_back(through(gradient_step(problem_of(p, {40, 25})), "native_dropout"));
   for (const double p : {.1, .15, .3}) {
     steps.push_back(through(gradient_step(problem_of(p, {40, 25}, DType::f64)), "native_dropout"));
@@ -135,7 +136,7 @@ Step create_graph(Step step) {
 
 std::vector<Step> native_graphs() {
   std::vector<Step> steps;
-  for (const double p : kSplittingP)
+  for (const double p : kTellingP)
     for (const DType dtype : {DType::f32, DType::bf16})
       steps.push_back(create_graph(through(gradient_step(problem_of(p, {40, 25}, dtype)), "native_dropout")));
   return steps;

@@ -114,8 +114,6 @@ void judge_native_at_the_ends(RowTrial& trial) {
   }
 }
 
-constexpr const char* kBothRun = "run on 1.13.1 and 2.13";
-
 }  // namespace
 
 std::vector<RowDefinition> identity_rows() {
@@ -125,7 +123,7 @@ std::vector<RowDefinition> identity_rows() {
                "eval mode",
                "the input itself comes back, and no number is drawn",
                "structural, RNG state",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = in_eval(problem_of(0.5, {45})),
@@ -137,7 +135,7 @@ std::vector<RowDefinition> identity_rows() {
                "p = 0 in training",
                "the input itself comes back, and no number is drawn",
                "structural, RNG state",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.0, {45}),
@@ -149,7 +147,7 @@ std::vector<RowDefinition> identity_rows() {
                "a tensor without elements, for every p",
                "the input itself comes back, and no number is drawn",
                "structural, RNG state",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.5, {45}),
@@ -161,7 +159,7 @@ std::vector<RowDefinition> identity_rows() {
                "p = 1 in training",
                "no number is drawn; the result is a new tensor",
                "RNG state",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(1.0, {45}),
@@ -173,7 +171,7 @@ std::vector<RowDefinition> identity_rows() {
                "p = 0 or p = 1 in training",
                "two generator words an element are drawn although no choice is left",
                "RNG state",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = problem_of(0.5, {33}),

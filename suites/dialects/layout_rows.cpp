@@ -186,8 +186,6 @@ void judge_both_ways(RowTrial& trial) {
     trial.require_equal(i, i + 1, "the call in place gives another result than the one out of place");
 }
 
-constexpr const char* kBothRun = "run on 1.13.1 and 2.13";
-
 }  // namespace
 
 std::vector<RowDefinition> layout_rows() {
@@ -198,7 +196,7 @@ std::vector<RowDefinition> layout_rows() {
                "a dense input with permuted dimensions",
                "the result has the input's strides",
                "structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -211,7 +209,7 @@ std::vector<RowDefinition> layout_rows() {
                "a sliced input",
                "a contiguous result; with p = 0 and in eval mode the input's own strides",
                "structural",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = with_layout(plain, Layout::strided),
@@ -224,7 +222,7 @@ std::vector<RowDefinition> layout_rows() {
                "an expanded input, whose copies share their memory",
                "every copy of an element has a fate of its own",
                "statistical",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = with_layout(problem_of(0.3, {kCopies, kSlice}), Layout::expanded),
@@ -238,7 +236,7 @@ std::vector<RowDefinition> layout_rows() {
                "an expanded input",
                "refused, since elements share memory; the random words are gone all the same",
                "error text",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -251,7 +249,7 @@ std::vector<RowDefinition> layout_rows() {
                "in place and out of place under one seed",
                "the same result",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,

@@ -8,6 +8,11 @@
 
 namespace dropcheck::suites {
 
+// Words for a row's evidence, and reasons why a row cannot be tried.
+inline constexpr const char* kRunOnBoth = "run on 1.13.1 and 2.13";
+inline constexpr const char* kNeedsPython = "needs the Python front end";
+inline constexpr const char* kNeedsCuda = "needs a CUDA device";
+
 /// Rows 1 to 108, in order.
 std::span<const RowDefinition> pytorch_rows();
 

@@ -6,6 +6,7 @@
 
 #include "harness/core/descriptor.hpp"
 #include "harness/core/element.hpp"
+#include "suites/dense_bytes.hpp"
 
 namespace dropcheck::suites {
 namespace {
@@ -16,15 +17,6 @@ std::size_t first_difference(const std::vector<std::byte>& a, const std::vector<
   const std::size_t n = std::min(a.size(), b.size());
   const auto at = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n), b.begin()).first;
   return static_cast<std::size_t>(at - a.begin()) / element;
-}
-
-std::uint64_t differing(const std::vector<std::byte>& a, const std::vector<std::byte>& b,
-                        std::size_t element) {
-  if (a.size() != b.size()) return std::max(a.size(), b.size()) / element;
-  std::uint64_t count = 0;
-  for (std::size_t at = 0; at < a.size(); at += element)
-    count += std::memcmp(a.data() + at, b.data() + at, element) == 0 ? 0u : 1u;
-  return count;
 }
 
 }  // namespace

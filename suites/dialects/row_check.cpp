@@ -5,7 +5,7 @@
 #include "harness/stats/bernstein.hpp"
 #include "harness/stats/binomial.hpp"
 #include "harness/stats/hypergeometric.hpp"
-#include "suites/catalogue.hpp"
+#include "suites/dense_bytes.hpp"
 #include "suites/mask_observer.hpp"
 
 namespace dropcheck::suites {
@@ -13,13 +13,6 @@ namespace {
 
 /// Of the budget, for each hypothesis that a row tests.
 constexpr double kShareOfHypothesis = 0.001;
-
-std::vector<std::byte> dense_copy(const TensorView& view) {
-  if (view.data == nullptr) return {};
-  std::vector<std::byte> bytes(static_cast<std::size_t>(view.count()) * view.element_size());
-  gather(view, bytes.data());
-  return bytes;
-}
 
 class RepliesObserver final : public MergingObserver<RepliesObserver> {
  public:
@@ -30,10 +23,10 @@ class RepliesObserver final : public MergingObserver<RepliesObserver> {
     if (record.observation->has_value()) {
       reply.seen = record.observation->value();
       reply.x.assign(record.x.begin(), record.x.end());
-      reply.y = dense_copy(record.y);
+      reply.y = dense_bytes(record.y);
       reply.dy.assign(record.dy.begin(), record.dy.end());
-      reply.dx = dense_copy(record.dx);
-      for (const auto& [name, view] : record.extra) reply.extra[name] = dense_copy(view);
+      reply.dx = dense_bytes(record.dx);
+      for (const auto& [name, view] : record.extra) reply.extra[name] = dense_bytes(view);
       if (record.gradient != nullptr) {
         if (record.gradient->has_value()) reply.gradient_seen = record.gradient->value();
         else reply.gradient_refusal = record.gradient->error();
@@ -42,7 +35,7 @@ class RepliesObserver final : public MergingObserver<RepliesObserver> {
       reply.refusal = record.observation->error();
       if (record.step->problem.in_place) {  // what the refusal left of the caller's tensor
         reply.x.assign(record.x.begin(), record.x.end());
-        reply.y = dense_copy(record.y);
+        reply.y = dense_bytes(record.y);
       }
     }
     replies.push_back(std::move(reply));
@@ -70,14 +63,10 @@ std::string out_of_range(const RowDefinition& row, const Capabilities& capabilit
   return {};
 }
 
-class RowCheck final : public Check {
+class RowCheck final : public RepliesCheck {
  public:
-  explicit RowCheck(const RowDefinition& row)
-      : Check(catalogue_row(row_check_id(row.row.number))), row_(row) {}
+  explicit RowCheck(const RowDefinition& row) : RepliesCheck(row_info(row)), row_(row) {}
 
-  Applicability applies(const SampleInfo& sample) const override {
-    return sample.protocol == info().protocols.front() ? Applicability::yes() : Applicability::no();
-  }
   unsigned hypotheses(const SampleInfo&) const override { return row_.hypotheses; }
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
                                                     double beta) const override {
@@ -95,7 +84,6 @@ class RowCheck final : public Check {
     }
     return MinimumDetectableEffect{effect, power.unit, 1 - beta};
   }
-  std::unique_ptr<Observer> observer(const SampleInfo&) const override { return replies_observer(); }
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     if (context.recentred) return {};
@@ -117,10 +105,27 @@ class RowCheck final : public Check {
 
 }  // namespace
 
-std::unique_ptr<Observer> replies_observer() { return std::make_unique<RepliesObserver>(); }
+Applicability RepliesCheck::applies(const SampleInfo& sample) const {
+  return sample.protocol == info().protocols.front() ? Applicability::yes() : Applicability::no();
+}
 
-const std::vector<Reply>& replies_of(const Observer& seen) {
+std::unique_ptr<Observer> RepliesCheck::observer(const SampleInfo&) const {
+  return std::make_unique<RepliesObserver>();
+}
+
+const std::vector<Reply>& RepliesCheck::replies_of(const Observer& seen) {
   return static_cast<const RepliesObserver&>(seen).replies;
+}
+
+Protocol own_protocol(std::string id, std::string summary, std::vector<Step> (*steps)(), Problem problem) {
+  const auto asked = [steps] { return steps != nullptr ? steps() : std::vector<Step>{}; };
+  return {.id = std::move(id),
+          .summary = std::move(summary),
+          .default_calls = std::max(1u, static_cast<unsigned>(asked().size())),
+          .steps = [asked](const SampleInfo&, std::uint64_t) { return asked(); },
+          .named_only = true,
+          .handles_empty = true,
+          .own_problem = std::move(problem)};
 }
 
 std::string row_check_id(int number) { return fmt::format("pytorch_semantics.row_{}", number); }
@@ -147,16 +152,9 @@ CheckInfo row_info(const RowDefinition& definition) {
 
 void add_rows(Registry& registry, std::span<const RowDefinition> rows) {
   for (const RowDefinition& row : rows) {
-    const CheckInfo info = row_info(row);
-    registry.add_protocol(
-        {.id = info.protocols.front(),
-         .summary = fmt::format("what row {} of PyTorch's checklist asks", row.row.number),
-         .default_calls = row.steps != nullptr ? static_cast<std::uint32_t>(row.steps().size()) : 1,
-         .steps = [&row](const SampleInfo&,
-                         std::uint64_t) { return row.steps != nullptr ? row.steps() : std::vector<Step>{}; },
-         .named_only = true,
-         .handles_empty = true,
-         .own_problem = row.problem});
+    registry.add_protocol(own_protocol(row_info(row).protocols.front(),
+                                       fmt::format("what row {} of PyTorch's checklist asks", row.row.number),
+                                       row.steps, row.problem));
     registry.add_check(std::make_unique<RowCheck>(row));
   }
 }

@@ -13,10 +13,20 @@ namespace dropcheck::suites {
 std::string row_check_id(int number);
 CheckInfo row_info(const RowDefinition& definition);
 
-/// Keeps whatever the steps bring.
-std::unique_ptr<Observer> replies_observer();
-/// `seen` is a replies_observer().
-const std::vector<Reply>& replies_of(const Observer& seen);
+/// A check of one protocol that keeps whatever its steps bring.
+class RepliesCheck : public Check {
+ public:
+  using Check::Check;
+  Applicability applies(const SampleInfo& sample) const final;
+  std::unique_ptr<Observer> observer(const SampleInfo& sample) const final;
+
+ protected:
+  /// `seen` is an observer of this check.
+  static const std::vector<Reply>& replies_of(const Observer& seen);
+};
+
+/// A protocol that asks its own steps, filed under that problem. Null steps: nothing can be asked.
+Protocol own_protocol(std::string id, std::string summary, std::vector<Step> (*steps)(), Problem problem);
 
 void add_rows(Registry& registry, std::span<const RowDefinition> rows);
 

@@ -12,15 +12,6 @@
 
 namespace dropcheck::suites {
 
-// Words for a row's evidence, and reasons why a row cannot be tried.
-inline constexpr const char* kRunOnBoth = "run on 1.13.1 and 2.13";
-inline constexpr const char* kNeedsPython = "needs the Python front end";
-inline constexpr const char* kNeedsCuda = "needs a CUDA device";
-
-/// The two-decimal p at which fl32(1/fl32(q)) and fl32(1/q) are different numbers; they are neighbours.
-inline constexpr std::array kSplittingP = {0.04, 0.09, 0.15, 0.42, 0.45, 0.47, 0.48, 0.52,
-                                           0.71, 0.74, 0.76, 0.87, 0.88, 0.94, 0.97};
-
 /// The reply to step `index` of the block that reply i belongs to.
 std::size_t beside(const RowTrial& trial, std::size_t i, std::size_t index);
 

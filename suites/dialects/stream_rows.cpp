@@ -224,8 +224,6 @@ void judge_offsets(RowTrial& trial) {
   }
 }
 
-constexpr const char* kBothRun = "run on 1.13.1 and 2.13";
-
 }  // namespace
 
 std::vector<RowDefinition> stream_rows() {
@@ -239,7 +237,7 @@ std::vector<RowDefinition> stream_rows() {
                "are below "
                "1 - p",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -252,7 +250,7 @@ std::vector<RowDefinition> stream_rows() {
                "p = 0.5, 32 elements, seeds 0 and 42",
                "the two masks that 1.13.1 gave",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -265,7 +263,7 @@ std::vector<RowDefinition> stream_rows() {
                "seeds that differ above bit 31 only",
                "the same mask",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -278,7 +276,7 @@ std::vector<RowDefinition> stream_rows() {
                "the same seed in several dtypes",
                "the same mask",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -291,7 +289,7 @@ std::vector<RowDefinition> stream_rows() {
                "the same seed with several numbers of threads",
                "the same mask",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -304,7 +302,7 @@ std::vector<RowDefinition> stream_rows() {
                "two calls in sequence",
                "together the mask of one call on all their elements",
                "bitwise",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
@@ -317,7 +315,7 @@ std::vector<RowDefinition> stream_rows() {
                "generator words of a call",
                "2 an element, or 1 in all, or 0: which of them tells how the library was built",
                "RNG state",
-               kBothRun,
+               kRunOnBoth,
                "all",
                {}},
        .problem = plain,
