@@ -4,6 +4,7 @@
 // forms for every element.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,13 +27,40 @@ enum class ScaleForm : std::uint8_t {
   wide_quotient,         // half types: fl(fl32(x) / fl32(q))
   rounded_gain,          // alpha gradient: dy * fl(a)
   wide_gain,             // alpha gradient, half types: fl(fl32(dy) * fl32(a))
+  gain_below,            // alpha gradient, f64: dy times the number before a; implementations associate a in
+  gain_above,            // different ways, which leads to its neighbours. dy times the number after a
+  // Where p is kept as an f32, q is fl32(1 - fl32(p)), which for many p is another number than fl32(1 - p).
+  reciprocal_of_float_q,       // x * fl(fl32(1 / q)): MXNet's kernels
+  quotient_of_float_q,         // x / fl(q): ONNX Runtime's and PaddlePaddle's CPU kernels
+  wide_reciprocal_of_float_q,  // half types: fl(fl32(x) * fl32(1 / q))
+  wide_quotient_of_float_q,    // half types: fl(fl32(x) / q)
+  reciprocal_of_f32_q,         // f64: x * fl32(1 / fl32(q)), q = 1 - p in double: MindSpore's kernels
+  unscaled,                    // x: where training does not scale
+  // Where eval mode scales instead.
+  times_q,             // x * fl(q), q = 1 - p in double
+  wide_times_q,        // half types: fl(fl32(x) * fl32(q))
+  times_float_q,       // x * fl(q), q = fl32(1 - fl32(p)): PaddlePaddle's CPU kernels
+  wide_times_float_q,  // half types: fl(fl32(x) * q)
 };
 
 /// The formula, e.g. "x * fl(1/fl(q))".
 std::string_view to_string(ScaleForm form);
 
-/// Forms of a kept value of the plain and feature operators in that dtype.
+/// The form whose name, e.g. "wide_quotient", this is; absent where there is none.
+std::optional<ScaleForm> scale_form_from(std::string_view name);
+/// That name.
+std::string_view name_of(ScaleForm form);
+
+/// Forms of a kept value of the plain and feature operators in that dtype that PyTorch's kernels and those
+/// written to replace them follow.
 std::span<const ScaleForm> scale_forms(DType dtype);
+/// More of them, which other frameworks follow: those that work out 1 - p, or its reciprocal, in f32.
+std::span<const ScaleForm> float_scale_forms(DType dtype);
+/// Forms of the alpha gradient beside those of gradient_forms: of other ways to work out a. None but in f64,
+/// where no rounding hides them.
+std::span<const ScaleForm> near_gain_forms(DType dtype);
+/// Forms of x q in eval mode.
+std::span<const ScaleForm> eval_forms(DType dtype);
 
 /// A gradient is a multiplication like the forward one: the same forms, applied to dy.
 using GradientForm = ScaleForm;

@@ -44,6 +44,67 @@ TEST(ScaleForms, NamesAreDistinct) {
   EXPECT_EQ(to_string(kA), "x * fl(1/fl(q))");
 }
 
+TEST(ScaleForms, FormsThatBeginWithAFloatPAreTheirFloatOperations) {
+  constexpr double kP = 0.6;
+  const float q = 1.0f - static_cast<float>(kP);
+  ASSERT_NE(q, static_cast<float>(1 - kP)) << "otherwise the forms would not be told apart";
+  for (const double value : some_values(DType::f32)) {
+    const auto x = static_cast<float>(value);
+    const auto form = [&](ScaleForm f) { return static_cast<float>(kept_value(f, value, kP, DType::f32)); };
+    EXPECT_EQ(form(ScaleForm::quotient_of_float_q), x / q);
+    EXPECT_EQ(form(ScaleForm::reciprocal_of_float_q), x * (1.0f / q));
+    EXPECT_EQ(form(ScaleForm::times_float_q), x * q);
+    EXPECT_EQ(form(ScaleForm::times_q), x * static_cast<float>(1 - kP));
+    EXPECT_EQ(form(ScaleForm::unscaled), x);
+  }
+  for (const double value : some_values(DType::bf16)) {
+    const auto x = static_cast<float>(value);
+    const auto form = [&](ScaleForm f) { return kept_value(f, value, kP, DType::bf16); };
+    const auto rounded = [](float y) { return round_to(static_cast<double>(y), DType::bf16); };
+    EXPECT_EQ(form(ScaleForm::wide_quotient_of_float_q), rounded(x / q));
+    EXPECT_EQ(form(ScaleForm::wide_reciprocal_of_float_q), rounded(x * (1.0f / q)));
+    EXPECT_EQ(form(ScaleForm::wide_times_float_q), rounded(x * q));
+    EXPECT_EQ(form(ScaleForm::wide_times_q), rounded(x * static_cast<float>(1 - kP)));
+  }
+}
+
+TEST(ScaleForms, TheGainOfKerasInF64IsTheDefinitionsOrItsNeighbour) {
+  constexpr double kAlphaPrime = -1.7580993408473766;
+  int neighbours = 0;
+  for (int i = 1; i < 1000; ++i) {
+    const double p = i / 1000.0;
+    const double gain = std::pow((1 - p) * (1 + p * (kAlphaPrime * kAlphaPrime)), -0.5);  // as Keras has it
+    const auto form = [&](ScaleForm f) { return kept_gradient(f, 1.0, p, DType::f64); };
+    const bool exact = gain == form(ScaleForm::rounded_gain);
+    neighbours += exact ? 0 : 1;
+    EXPECT_TRUE(exact || gain == form(ScaleForm::gain_below) || gain == form(ScaleForm::gain_above)) << p;
+  }
+  EXPECT_GT(neighbours, 0);
+}
+
+TEST(ScaleForms, EveryFormHasANameThatFindsIt) {
+  std::set<std::string_view> names, formulas;
+  std::size_t count = 0;
+  for (const auto& forms : {scale_forms(DType::bf16), float_scale_forms(DType::bf16), eval_forms(DType::bf16),
+                            near_gain_forms(DType::f64), float_scale_forms(DType::f64).last(1),
+                            gradient_forms(Op::alpha_dropout, DType::bf16)})
+    for (const ScaleForm form : forms) {
+      ++count;
+      names.insert(name_of(form));
+      formulas.insert(to_string(form));
+      EXPECT_EQ(scale_form_from(name_of(form)), form);
+    }
+  EXPECT_EQ(names.size(), count);
+  EXPECT_EQ(formulas.size(), count);
+  EXPECT_FALSE(scale_form_from("no form"));
+  EXPECT_EQ(float_scale_forms(DType::f32).size(), 2u);
+  EXPECT_EQ(kept_value(ScaleForm::reciprocal_of_f32_q, 3.0, 0.09, DType::f64),
+            3.0 * static_cast<double>(1.0f / static_cast<float>(1 - 0.09)));
+  EXPECT_EQ(eval_forms(DType::f64).size(), 2u);
+  EXPECT_EQ(near_gain_forms(DType::f64).size(), 2u);
+  EXPECT_TRUE(near_gain_forms(DType::f32).empty());
+}
+
 TEST(ScaleForms, ReciprocalsDifferInF32ForFifteenTwoDecimalP) {
   std::vector<int> differing;
   for (int percent = 1; percent < 100; ++percent) {

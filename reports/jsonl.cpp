@@ -138,6 +138,10 @@ std::string header_line(const RunHeader& header) {
   json["plan_hash"] = header.plan_hash;
   json["master_seed"] = json_seed(header.master_seed);
   json["dialect"] = header.dialect;
+  json["dialect_rules"] = Json::array();
+  for (const DialectRule& rule : header.dialect_rules)
+    json["dialect_rules"].push_back(
+        Json{{"axis", rule.axis}, {"value", rule.value}, {"allows", rule.allows}});
   json["profile"] = header.profile;
   json["alpha"] = json_real(header.alpha);
   json["filters"] = header.filters;
@@ -186,6 +190,14 @@ std::string rejections_line(const RejectionList& list) {
                                     {"statistic", rejection.statistic},
                                     {"log10_p", json_real(rejection.log10_p)},
                                     {"share", json_real(rejection.share)}});
+  return line_of(json);
+}
+
+std::string incidents_line(const IncidentList& list) {
+  Json json;
+  json["record"] = "incidents";
+  json["backend"] = list.backend;
+  json["texts"] = list.texts;
   return line_of(json);
 }
 

@@ -12,6 +12,7 @@ namespace dropcheck::reports {
 std::string header_line(const RunHeader& header);
 std::string result_line(const ResultRecord& result);
 std::string rejections_line(const RejectionList& list);
+std::string incidents_line(const IncidentList& list);
 std::string environment_line(const Environment& environment);
 std::string footer_line(const Footer& footer);
 

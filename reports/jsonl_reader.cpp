@@ -62,6 +62,13 @@ void read_header(JsonFields fields, RunHeader& header) {
   fields.text("plan_hash", header.plan_hash);
   fields.seed("master_seed", header.master_seed);
   fields.text("dialect", header.dialect);
+  if (fields.has("dialect_rules"))  // from 1.3 on
+    fields.objects("dialect_rules", [&](JsonFields each) {
+      DialectRule& rule = header.dialect_rules.emplace_back();
+      each.text("axis", rule.axis);
+      each.text("value", rule.value);
+      each.text("allows", rule.allows);
+    });
   fields.text("profile", header.profile);
   fields.real("alpha", header.alpha);
   fields.text("filters", header.filters);
@@ -195,6 +202,11 @@ void read_rejections(JsonFields fields, RejectionList& list) {
   });
 }
 
+void read_incidents(JsonFields fields, IncidentList& list) {
+  fields.text("backend", list.backend);
+  fields.texts("texts", list.texts);
+}
+
 void read_environment(JsonFields fields, Environment& environment) {
   fields.members(
       "facts",
@@ -269,6 +281,8 @@ class ResultsParser {
       read_result(fields, record_.results.emplace_back());
     } else if (kind == "rejections") {
       read_rejections(fields, record_.rejections.emplace_back());
+    } else if (kind == "incidents") {
+      read_incidents(fields, record_.incidents.emplace_back());
     } else if (kind == "environment") {
       if (environment_seen_) return fault("is a second environment record");
       environment_seen_ = true;

@@ -41,7 +41,7 @@ TEST(JsonlReader, RecordsOfANewerMinorVersionAreIgnored) {
   const std::string record = "\n{\"record\":\"news\"}\n{\"record\":\"environment\"";
   const std::string text = replaced(results_text(failing_run()), "\n{\"record\":\"environment\"", record);
   EXPECT_THAT(refusal_of(text), HasSubstr("is a record of an unknown kind"));
-  EXPECT_EQ(refusal_of(replaced(text, "\"minor\":2", "\"minor\":3")), "accepted");
+  EXPECT_EQ(refusal_of(replaced(text, "\"minor\":3", "\"minor\":4")), "accepted");
 }
 
 TEST(JsonlReader, RowsOfAChecklistAndFormsReadBackAsTheyWere) {
@@ -77,13 +77,13 @@ TEST(JsonlReader, RowsOfAChecklistAndFormsReadBackAsTheyWere) {
 
 TEST(JsonlReader, FilesOfMinorVersionZeroAreRead) {
   const std::string text = results_text(failing_run());
-  const auto read = parse_results(replaced(text, "\"minor\":2", "\"minor\":0"));
+  const auto read = parse_results(replaced(text, "\"minor\":3", "\"minor\":0"));
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_TRUE(read->rejections.empty());
   EXPECT_EQ(results_text(*read), text);
 }
 
-TEST(JsonlReader, WrongTypesOfStagesAndRejectionsAreNamed) {
+TEST(JsonlReader, WrongTypesOfStagesRejectionsAndIncidentsAreNamed) {
   const std::string text = results_text(staged_run());
   struct Case {
     const char* from;
@@ -106,6 +106,9 @@ TEST(JsonlReader, WrongTypesOfStagesAndRejectionsAreNamed) {
       {"\"rejected\":[", "\"rejected\":[[],", "'rejected' is no list of objects"},
       {"\"statistic\":\"lag 4\",", "", "'rejected[0].statistic' is missing"},
       {"\"share\":2.5e-06", "\"share\":{}", "'rejected[0].share' is no number"},
+      {"\"texts\":[", "\"texts\":[7,", "'texts' is no list of strings"},
+      {"\"texts\":[", "\"texts\":{},\"x\":[", "'texts' is no list of strings"},
+      {"{\"record\":\"incidents\",\"backend\"", "{\"record\":\"incidents\",\"x\"", "'backend' is missing"},
   };
   for (const auto& c : cases)
     EXPECT_THAT(refusal_of(replaced(text, c.from, c.to)), HasSubstr(c.said)) << c.from << " -> " << c.to;
@@ -116,7 +119,7 @@ TEST(JsonlReader, OtherSchemasAndMajorVersionsAreRefused) {
   EXPECT_THAT(refusal_of(replaced(text, "dropcheck.results", "other.results")),
               HasSubstr("line 1 names another schema"));
   EXPECT_THAT(refusal_of(replaced(text, "\"major\":1", "\"major\":2")),
-              HasSubstr("has schema version 2.2, but"));
+              HasSubstr("has schema version 2.3, but"));
   EXPECT_THAT(refusal_of(replaced(text, "\"major\":1", "\"major\":\"x\"")), HasSubstr("'schema.major'"));
 }
 

@@ -111,6 +111,18 @@ TEST(Jsonl, RoundTripKeepsStagesPowerAndRejections) {
   EXPECT_EQ(results_text(*read), results_text(run));
 }
 
+TEST(Jsonl, IncidentsStandBeforeTheEnvironment) {
+  const RunRecord run = staged_run();
+  const std::string text = results_text(run);
+  EXPECT_LT(text.find("\n{\"record\":\"rejections\""), text.find("\n{\"record\":\"incidents\""));
+  EXPECT_LT(text.find("\n{\"record\":\"incidents\""), text.find("\n{\"record\":\"environment\""));
+  const auto read = parse_results(text);
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->incidents.size(), 1u);
+  EXPECT_EQ(read->incidents[0].backend, "mutant:threshold8");
+  EXPECT_EQ(read->incidents[0].texts, run.incidents[0].texts);
+}
+
 TEST(Jsonl, WhatHasNothingToSayIsLeftOut) {
   const std::string line = result_line(failing_run().results[0]);
   for (const char* key : {"\"cell\"", "\"detectable\"", "\"required_effect\"", "\"effective_p\""})

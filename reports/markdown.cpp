@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "reports/conformance.hpp"
+#include "reports/dialect_section.hpp"
 #include "reports/markdown_sections.hpp"
 
 namespace dropcheck::reports {
@@ -22,6 +23,7 @@ struct Keep {
   std::size_t power_rows = kAll;
   std::size_t dialect_rows = kAll;
   std::size_t rejections = kAll;
+  std::size_t incidents = kAll;
   std::size_t findings = kAll;  // of those in full and of those in one line, each
 
   friend bool operator==(const Keep&, const Keep&) = default;
@@ -31,8 +33,9 @@ struct Knob {
   std::size_t Keep::*part;
   std::size_t least;
 };
-constexpr Knob kKnobs[] = {{&Keep::cells, 0},      {&Keep::environment, 0}, {&Keep::dialect_rows, 0},
-                           {&Keep::power_rows, 0}, {&Keep::rejections, 0},  {&Keep::findings, kKeptFindings}};
+constexpr Knob kKnobs[] = {
+    {&Keep::cells, 0},      {&Keep::environment, 0}, {&Keep::dialect_rows, 0},        {&Keep::power_rows, 0},
+    {&Keep::rejections, 0}, {&Keep::incidents, 0},   {&Keep::findings, kKeptFindings}};
 
 /// The report in pieces, rendered once; putting them together for another Keep is cheap.
 class Composer {
@@ -40,12 +43,14 @@ class Composer {
   Composer(const RunRecord& run, const MarkdownOptions& options, const Digest& digest)
       : budget_(options.byte_budget),
         overview_(title_section(run, digest) + backends_section(run.header, digest) +
-                  suites_section(run.header, digest) + fingerprint_section(run.header, digest)),
+                  dialect_section(run.header) + suites_section(run.header, digest) +
+                  fingerprint_section(run.header, digest)),
         columns_(conformance_columns(run.header, digest)),
         dialect_counts_(conformance_counts(rows_of(run.header), columns_)),
         dialect_rows_({conformance_table("", rows_of(run.header), columns_)}),
         findings_(findings_of(run, digest)),
         expected_(expected_failures(digest)),
+        incidents_(incident_lines(run.incidents)),
         power_(power_tables(run.header, digest)),
         guide_(guide_section(run.header, digest)),
         cells_(cell_tables(run.header, digest)),
@@ -56,13 +61,13 @@ class Composer {
   }
 
   std::string compose(const Keep& keep) const {
-    return overview_ + findings_text(keep) + expected_text(keep.findings) + dialect_text(keep.dialect_rows) +
-           power_text(keep.power_rows) + guide_ + details_text(keep);
+    return overview_ + findings_text(keep) + expected_text(keep.findings) + incidents_text(keep.incidents) +
+           dialect_text(keep.dialect_rows) + power_text(keep.power_rows) + guide_ + details_text(keep);
   }
 
   /// The number of pieces in the largest part.
   std::size_t most() const {
-    std::size_t sum = environment_.size() + expected_.size();
+    std::size_t sum = environment_.size() + expected_.size() + incidents_.size();
     for (const auto* tables : {&power_, &cells_, &dialect_rows_})
       for (const TableText& table : *tables) sum += table.rows.size();
     for (const BackendFindings& backend : findings_)
@@ -131,6 +136,17 @@ class Composer {
     return text + left_out(expected_.size() - shown, "lines") + "\n";
   }
 
+  std::string incidents_text(std::size_t keep) const {
+    if (incidents_.empty()) return {};
+    std::string text =
+        "## What backends did besides answering\n\nIt decides nothing. What a worker's process shares "
+        "between "
+        "calls was set back after every call.\n\n";
+    const std::size_t shown = std::min(keep, incidents_.size());
+    for (std::size_t i = 0; i < shown; ++i) text += incidents_[i];
+    return text + left_out(incidents_.size() - shown, "lines") + "\n";
+  }
+
   static std::string table_text(const TableText& table, std::size_t shown) {
     std::string text = table.head;
     for (std::size_t i = 0; i < shown; ++i) text += table.rows[i];
@@ -187,6 +203,7 @@ class Composer {
   std::vector<TableText> dialect_rows_;
   std::vector<BackendFindings> findings_;
   std::vector<std::string> expected_;
+  std::vector<std::string> incidents_;
   std::vector<TableText> power_;
   std::string guide_;
   std::vector<TableText> cells_;

@@ -69,6 +69,14 @@ std::vector<TableText> cell_tables(const RunHeader& header, const Digest& digest
   return tables;
 }
 
+std::vector<std::string> incident_lines(const std::vector<IncidentList>& incidents) {
+  std::vector<std::string> lines;
+  for (const IncidentList& list : incidents)
+    for (const std::string& text : list.texts)
+      lines.push_back(fmt::format("- {}: {}\n", markdown_code(list.backend, 200), markdown_text(text, 600)));
+  return lines;
+}
+
 std::vector<std::string> environment_lines(const Environment& environment) {
   std::vector<std::string> lines;
   for (const auto& [name, value] : environment)

@@ -46,6 +46,8 @@ TableText blind_spots(const Digest& digest);
 std::string guide_section(const RunHeader& header, const Digest& digest);
 /// Every result, a table a backend, worst first.
 std::vector<TableText> cell_tables(const RunHeader& header, const Digest& digest);
+/// What backends did beside answering their calls.
+std::vector<std::string> incident_lines(const std::vector<IncidentList>& incidents);
 std::vector<std::string> environment_lines(const Environment& environment);
 
 }  // namespace dropcheck::reports

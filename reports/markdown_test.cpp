@@ -106,6 +106,29 @@ TEST(MarkdownReport, HolmsListIsCutAfterTwentyRows) {
   EXPECT_THAT(markdown_report(run), Not(HasSubstr("Holm's procedure")));
 }
 
+TEST(MarkdownReport, IncidentsAreToldAndDecideNothing) {
+  const std::string text = markdown_report(staged_run());
+  EXPECT_THAT(text, HasSubstr("## What backends did besides answering\n\nIt decides nothing."));
+  EXPECT_THAT(text,
+              HasSubstr("\n- `mutant:threshold8`: changed the rounding mode to upward, which was set back "
+                        "(12 calls)\n- `mutant:threshold8`: printed to standard output, the last line: "
+                        "&lt;b&gt;\\| &#96;hello&#96; (3 lines)\n"));
+  RunRecord quiet = staged_run();
+  quiet.incidents.clear();
+  EXPECT_THAT(markdown_report(quiet), Not(HasSubstr("besides answering")));
+  EXPECT_EQ(first_line(markdown_report(quiet)), first_line(text));
+}
+
+TEST(MarkdownReport, IncidentsAreCutBeforeFindings) {
+  RunRecord run = large_run(0, 10);
+  run.incidents = {{"mutant:swapped", std::vector<std::string>(20, std::string(500, 'z'))}};
+  const std::string text = markdown_report(run, {12 * 1024});
+  EXPECT_LE(text.size(), 12u * 1024);
+  EXPECT_THAT(text, testing::ContainsRegex("\n[0-9]+ lines left out to keep this report below 12 KiB"));
+  EXPECT_THAT(text, HasSubstr("besides answering"));
+  EXPECT_THAT(text, Not(HasSubstr("checks with findings left out")));
+}
+
 TEST(MarkdownReport, BothDropProbabilitiesAreShown) {
   const std::string text = markdown_report(staged_run());
   EXPECT_THAT(text, HasSubstr("- drop probability: 0.1 asked for, 0.1015625 declared by the backend and "

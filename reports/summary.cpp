@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "reports/detectable.hpp"
+#include "reports/dialect_section.hpp"
 #include "reports/digest.hpp"
 #include "reports/doubt.hpp"
 #include "reports/escape.hpp"
@@ -91,6 +92,18 @@ std::string backend_lines(const BackendDigest& backend, const Digest& digest, co
          fmt::format("{:12} would have caught in the largest samples: {}\n", "", fmt::join(parts, ", "));
 }
 
+/// What the backend did beside answering, on one line.
+std::string incidents_line(const RunRecord& run, const std::string& spec) {
+  std::string text;
+  for (const IncidentList& list : run.incidents) {
+    if (list.backend != spec || list.texts.empty()) continue;
+    text += fmt::format("{:12} besides: {}", "", clean_line(list.texts.front(), 300));
+    if (list.texts.size() > 1) text += fmt::format("; and {} more in report.md", list.texts.size() - 1);
+    text += "\n";
+  }
+  return text;
+}
+
 std::string finding_lines(const ResultRecord& result, bool color) {
   std::string word(to_string(result.verdict));
   std::transform(word.begin(), word.end(), word.begin(),
@@ -133,9 +146,11 @@ std::string console_summary(const RunRecord& run, bool color) {
                           [](const BackendDigest* backend) { return word_of(*backend) != "PASS"; });
   std::string text;
   for (std::size_t i = 0; i < std::min(backends.size(), kMaxBackends); ++i)
-    text += backend_lines(*backends[i], digest, run.header, color);
+    text += backend_lines(*backends[i], digest, run.header, color) + incidents_line(run, backends[i]->spec);
   if (backends.size() > kMaxBackends)
     text += fmt::format("... and {} more backends\n", backends.size() - kMaxBackends);
+
+  text += dialect_line(run.header);
 
   // The clearest case of each check says more than ten cases of one.
   std::vector<const CheckDigest*> findings;

@@ -77,6 +77,18 @@ TEST(ConsoleSummary, OneCaseOfEachFailingCheckIsShownAndTheOthersAreCounted) {
   EXPECT_LE(lines_of(text), 40);
 }
 
+TEST(ConsoleSummary, WhatBackendsDidBesidesIsOneLine) {
+  RunRecord run = staged_run();
+  const std::string text = console_summary(run, false);
+  EXPECT_THAT(text,
+              HasSubstr("\n             besides: changed the rounding mode to upward, which was set back "
+                        "(12 calls); and 1 more in report.md\n"));
+  run.incidents[0].texts = {"printed \x1b[2J\nand more"};
+  EXPECT_THAT(console_summary(run, false), HasSubstr("besides: printed [2J and more\n"));
+  run.incidents.clear();
+  EXPECT_EQ(lines_of(console_summary(run, false)), lines_of(text) - 1);
+}
+
 TEST(ConsoleSummary, EscapeSequencesOfBackendsDoNotReachTheTerminal) {
   RunRecord run = failing_run();
   run.results[2].message = "\x1b[2Jgone";

@@ -206,6 +206,9 @@ RunRecord staged_run() {
         {"mask_rate.rate", kCase, fmt::format("statistic | {}", i), -10.5 + 0.1 * i, 1e-9});
   list.hypotheses = 5000;
   run.rejections = {list};
+  run.incidents = {{"mutant:threshold8",
+                    {"changed the rounding mode to upward, which was set back (12 calls)",
+                     "printed to standard output, the last line: <b>| `hello` (3 lines)"}}};
   run.footer = {Verdict::fail, {}, 1, true};
   count_results(run);
   return run;
@@ -237,6 +240,7 @@ std::string results_text(const RunRecord& run) {
   std::string text = header_line(run.header) + "\n";
   for (const ResultRecord& r : run.results) text += result_line(r) + "\n";
   for (const RejectionList& list : run.rejections) text += rejections_line(list) + "\n";
+  for (const IncidentList& list : run.incidents) text += incidents_line(list) + "\n";
   return text + environment_line(run.environment) + "\n" + footer_line(run.footer) + "\n";
 }
 

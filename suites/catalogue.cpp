@@ -144,10 +144,10 @@ const std::vector<Row>& rows() {
       {"mask_rate.extremes",
        "p = 0 and p = 1",
        "an element dropped at p = 0 or kept at p = 1",
-       "anything at other p",
+       "anything at other p; at p = 0 drops that are rarer than one in as many elements as are asked for",
        {},
        0,
-       {"edge_p"},
+       {"edge_p", "zero_p"},
        {}},
       {"mask_rate.random_problems",
        "random problems",
@@ -381,6 +381,24 @@ const std::vector<Row>& rows() {
        0,
        {"determinism"},
        {Feature::seeds}},
+      {"seed_determinism.seed_zero",
+       "the seed 0",
+       "a seed 0 that means something else than the dialect says, such as a seed drawn at random or no seed "
+       "at "
+       "all",
+       "other seeds",
+       {},
+       0,
+       {"seed_zero"},
+       {Feature::seeds}},
+      {"seed_determinism.seed_bits",
+       "every bit of the seed",
+       "seeds of which some bits are cut off or folded together, so that two seeds have the same mask",
+       "dependence between the masks of two seeds that is short of equality",
+       {},
+       0,
+       {"seed_bits"},
+       {Feature::seeds}},
       {"seed_determinism.next_call",
        "next call, another mask",
        "a stream that does not advance between calls",
@@ -389,6 +407,14 @@ const std::vector<Row>& rows() {
        0,
        {"determinism"},
        {Feature::continues_stream}},
+      {"seed_determinism.other_shape",
+       "another shape, another mask",
+       "a stream that begins again when the shape or the operator changes",
+       "dependence between masks that is short of equality",
+       {},
+       0,
+       {"other_shape", "other_channel_shape"},
+       {}},
       {"seed_determinism.eval_draws_nothing",
        "eval draws nothing",
        "an eval call that advances the stream, so that masks depend on how often a model was evaluated",
@@ -441,7 +467,7 @@ const std::vector<Row>& rows() {
        "repeats shorter than the length that it states, repeats that are inverted or spaced out",
        {"S24"},
        1,
-       {"mask"},
+       {"mask", "neighbour_seeds"},
        {Feature::seeds}},
       {"seed_determinism.random_problems",
        "random problems",
@@ -467,6 +493,17 @@ const std::vector<Row>& rows() {
        {},
        0,
        {"edge_p"},
+       {}},
+      {"pytorch_semantics.dropped_values",
+       "what dropped elements become",
+       "a dropped NaN, infinity or negative number that becomes something else than the dialect says: 0 for "
+       "NaN, "
+       "or NaN for 0, or another sign of zero",
+       "what p = 1, gradients and the alpha operators make of them; subnormal inputs, which some processors "
+       "flush to zero",
+       {},
+       0,
+       {"dropped_values"},
        {}},
       {"pytorch_semantics.eval_identity",
        "eval is identity",
@@ -609,6 +646,36 @@ CheckInfo catalogue_row(std::string_view id) {
   const auto found = std::find_if(rows().begin(), rows().end(), [&](const Row& row) { return row.id == id; });
   DROPCHECK_CHECK(found != rows().end());
   return info_of(*found);
+}
+
+CheckInfo catalogue_row(std::string_view id, const Dialect& dialect) {
+  CheckInfo info = catalogue_row(id);
+  const auto not_asked = [&](bool when, Axis axis) {
+    if (when && info.impossible.empty()) info.impossible = reason_text(dialect, axis);
+  };
+  if (id == "unbiasedness.mean" && dialect.scale == TrainScale::none) info.title = "E[y] = q x";
+  if (id == "unbiasedness.variance" && dialect.scale == TrainScale::none) info.title = "Var[y] = x^2 p q";
+  if (id == "pytorch_semantics.eval_identity" && dialect.eval == EvalRule::times_q)
+    info.title = "eval multiplies by q";
+  if (id == "pytorch_semantics.eval_identity" || id == "seed_determinism.eval_draws_nothing")
+    not_asked(!dialect.has_eval(), Axis::eval);
+  if (id == "seed_determinism.eval_draws_nothing")
+    not_asked(dialect.seed == SeedRule::call || dialect.seed == SeedRule::none, Axis::seed);
+  if (id == "seed_determinism.same_seed") not_asked(dialect.seed == SeedRule::none, Axis::seed);
+  if (id == "seed_determinism.seed_zero") {
+    not_asked(dialect.seed == SeedRule::none, Axis::seed);
+    not_asked(dialect.seed_zero == SeedZero::unspecified, Axis::seed_zero);
+  }
+  if (id == "pytorch_semantics.bad_p") not_asked(dialect.bad_p == BadP::unspecified, Axis::bad_p);
+  if (id == "pytorch_semantics.dropped_values")
+    not_asked(dialect.dropped == DroppedRule::unspecified, Axis::dropped);
+  if (info.suite() == "gradient_consistency")
+    not_asked(dialect.gradient == GradientRule::unspecified, Axis::gradient);
+  if (info.suite() == "exact_stream") {  // their sequences hold calls with p = 1 and in eval mode
+    not_asked(dialect.p_one != AtOne::zeros, Axis::p_one);
+    not_asked(dialect.eval != EvalRule::identity, Axis::eval);
+  }
+  return info;
 }
 
 }  // namespace dropcheck::suites

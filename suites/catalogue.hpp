@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "harness/core/check.hpp"
+#include "suites/dialect.hpp"
 
 namespace dropcheck::suites {
 
@@ -27,5 +28,8 @@ std::vector<CheckInfo> catalogue();
 
 /// One row; the id must be in the table.
 CheckInfo catalogue_row(std::string_view id);
+/// The row as it stands under a dialect: with its titles, and with `impossible` where the dialect leaves
+/// nothing to ask.
+CheckInfo catalogue_row(std::string_view id, const Dialect& dialect);
 
 }  // namespace dropcheck::suites

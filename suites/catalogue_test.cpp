@@ -143,5 +143,19 @@ TEST(Catalogue, ProfilesPlanEveryCheck) {
   }
 }
 
+TEST(Catalogue, EveryProtocolHasASampleInSomeProfile) {
+  std::set<std::string> sampled;
+  for (const std::string& profile : suites_registry().profiles()) {
+    PlanOptions options;
+    options.profile = profile;
+    const auto plan = make_plan(suites_registry(), options);
+    ASSERT_TRUE(plan) << plan.error().message;
+    for (const PlannedSample& sample : plan->samples) sampled.insert(sample.info.protocol);
+  }
+  for (const Protocol& protocol : suites_registry().protocols()) {
+    EXPECT_TRUE(sampled.contains(protocol.id)) << protocol.id;
+  }
+}
+
 }  // namespace
 }  // namespace dropcheck::suites

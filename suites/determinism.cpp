@@ -1,5 +1,5 @@
-// seed_determinism: S31. The steps of the protocols `determinism` and `threads` are compared bit for bit;
-// nothing is statistical.
+// seed_determinism: S31. The steps of the protocols `determinism` and `threads`, and two calls with the seed
+// 0, are compared bit for bit; nothing is statistical.
 
 #include <algorithm>
 #include <cmath>
@@ -7,13 +7,15 @@
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
 #include "suites/dense_bytes.hpp"
+#include "suites/dialects/row_check.hpp"
+#include "suites/dialects/row_steps.hpp"
 #include "suites/judging.hpp"
 #include "suites/mask_observer.hpp"
 
 namespace dropcheck::suites {
 namespace {
 
-// Steps of the protocol `determinism`.
+// Steps of the protocol `determinism`; those from kBeforeEval on where the dialect has an eval mode.
 enum DeterminismStep : std::size_t {
   kFirst = 0,
   kFirstNext = 1,
@@ -85,12 +87,17 @@ void must_differ(const OutputsObserver& seen, std::size_t a, std::size_t b, Exac
 
 class SameSeed final : public OutputsCheck {
  public:
-  SameSeed() : OutputsCheck(catalogue_row("seed_determinism.same_seed")) {}
+  explicit SameSeed(const Dialect& dialect)
+      : OutputsCheck(catalogue_row("seed_determinism.same_seed", dialect)), rule_(dialect.seed) {}
   Judgement conclude(const OutputsObserver& seen, std::size_t element, ExactFinding& finding) const override {
     must_equal(seen, kFirst, kAgain, element, finding, "two calls with the same seed");
+    if (rule_ == SeedRule::call) return finding.judgement("the same seed gives the same bits to its call");
     must_equal(seen, kFirstNext, kAgainNext, element, finding, "the second calls after the same seed");
     return finding.judgement("the same seed gives the same bits");
   }
+
+ private:
+  SeedRule rule_;
 };
 
 class OtherSeed final : public OutputsCheck {
@@ -121,7 +128,8 @@ class NextCall final : public OutputsCheck {
 
 class EvalDrawsNothing final : public OutputsCheck {
  public:
-  EvalDrawsNothing() : OutputsCheck(catalogue_row("seed_determinism.eval_draws_nothing")) {}
+  explicit EvalDrawsNothing(const Dialect& dialect)
+      : OutputsCheck(catalogue_row("seed_determinism.eval_draws_nothing", dialect)) {}
   Judgement conclude(const OutputsObserver& seen, std::size_t element, ExactFinding& finding) const override {
     must_equal(seen, kFirst, kBeforeEval, element, finding, "the call before an eval call");
     must_equal(seen, kFirstNext, kAfterEval, element, finding,
@@ -143,13 +151,50 @@ class Threads final : public OutputsCheck {
   }
 };
 
+/// The same call twice with the seed 0: entries at p = 1/2, so that two masks are equal by chance with
+/// probability 2^-1024.
+std::vector<Step> seed_zero_steps() {
+  std::vector<Step> steps(2, seeded_step(problem_of(0.5, {1024})));
+  for (Step& step : steps) {
+    step.seed_slot.reset();
+    step.own_seed = 0;
+  }
+  return steps;
+}
+
+class SeedOfZero final : public RepliesCheck {
+ public:
+  explicit SeedOfZero(const Dialect& dialect)
+      : RepliesCheck(catalogue_row("seed_determinism.seed_zero", dialect)), rule_(dialect.seed_zero) {}
+
+  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
+    const std::vector<Step> steps = seed_zero_steps();
+    RowTrial trial(steps, replies_of(seen), context);
+    if (trial.answered(0) && trial.answered(1)) {
+      if (rule_ == SeedZero::random)
+        trial.require(trial.reply(0).y != trial.reply(1).y, [] {
+          return std::string("two calls with the seed 0 give equal bits; it must draw a seed at random");
+        });
+      else trial.require_equal(0, 1, "two calls with the seed 0");
+    }
+    return trial.judgement(rule_ == SeedZero::random ? "the seed 0 draws another mask each time"
+                                                     : "the seed 0 is a seed like any other");
+  }
+
+ private:
+  SeedZero rule_;
+};
+
 }  // namespace
 
-void add_determinism(Registry& registry) {
-  registry.add_check(std::make_unique<SameSeed>());
+void add_determinism(Registry& registry, const Dialect& dialect) {
+  registry.add_check(std::make_unique<SameSeed>(dialect));
   registry.add_check(std::make_unique<OtherSeed>());
+  registry.add_protocol(own_protocol("seed_zero", "the same call twice with the seed 0", seed_zero_steps,
+                                     problem_of(0.5, {1024})));
+  registry.add_check(std::make_unique<SeedOfZero>(dialect));
   registry.add_check(std::make_unique<NextCall>());
-  registry.add_check(std::make_unique<EvalDrawsNothing>());
+  registry.add_check(std::make_unique<EvalDrawsNothing>(dialect));
   registry.add_check(std::make_unique<Threads>());
 }
 

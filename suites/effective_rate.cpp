@@ -15,6 +15,7 @@ namespace {
 
 class DeclaredRatesObserver final : public MergingObserver<DeclaredRatesObserver> {
  public:
+  explicit DeclaredRatesObserver(double limit) : limit_(limit) {}
   void observe(const StepRecord& record) override {
     const Problem& problem = record.step->problem;
     if (problem.mode != Mode::train || !record.observation->has_value()) return;
@@ -31,12 +32,12 @@ class DeclaredRatesObserver final : public MergingObserver<DeclaredRatesObserver
     const bool exact = p == 0 || p == 1;
     const double off = std::fabs(*declared - p);
     if (!exact) largest = std::max(largest, off);
-    if (exact ? *declared != p : !(off <= kPytorchDialect.rate_limit)) {
+    if (exact ? *declared != p : !(off <= limit_)) {
       finding.violated(1, [&] {
         return fmt::format(
             "drops with probability {:.10g} by its own account where p = {:.10g} was asked for: the "
             "difference {:.3g} is above the limit {}{}",
-            *declared, p, off, exact ? "0 at p = 0 and 1" : fmt::format("{:.3g}", kPytorchDialect.rate_limit),
+            *declared, p, off, exact ? "0 at p = 0 and 1" : fmt::format("{:.3g}", limit_),
             threshold_text(*declared));
       });
     }
@@ -58,28 +59,36 @@ class DeclaredRatesObserver final : public MergingObserver<DeclaredRatesObserver
     }
     return "";
   }
+
+  double limit_;
 };
 
 class EffectiveRate final : public Check {
  public:
-  EffectiveRate() : Check(catalogue_row("mask_rate.effective_rate")) {}
+  explicit EffectiveRate(const Dialect& dialect)
+      : Check(catalogue_row("mask_rate.effective_rate")), dialect_(dialect) {}
   Applicability applies(const SampleInfo& sample) const override {
     return is_float(sample.problem.dtype) && sample.problem.mode == Mode::train ? Applicability::yes()
                                                                                 : Applicability::no();
   }
-  std::unique_ptr<Observer> observer(const SampleInfo&) const override {
-    return std::make_unique<DeclaredRatesObserver>();
+  std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
+    return std::make_unique<DeclaredRatesObserver>(dialect_.rate_limit(sample.problem.dtype));
   }
-  Judgement judge(const Observer& seen, const JudgeContext&) const override {
+  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const auto& rates = static_cast<const DeclaredRatesObserver&>(seen);
     return rates.finding.judgement(
         fmt::format("the declared drop probability is within {:.3g} of p (largest difference {:.3g})",
-                    kPytorchDialect.rate_limit, rates.largest));
+                    dialect_.rate_limit(context.sample.problem.dtype), rates.largest));
   }
+
+ private:
+  Dialect dialect_;
 };
 
 }  // namespace
 
-void add_effective_rate(Registry& registry) { registry.add_check(std::make_unique<EffectiveRate>()); }
+void add_effective_rate(Registry& registry, const Dialect& dialect) {
+  registry.add_check(std::make_unique<EffectiveRate>(dialect));
+}
 
 }  // namespace dropcheck::suites

@@ -226,7 +226,7 @@ class StreamCheck : public Check {
 
 class Masks final : public StreamCheck {
  public:
-  Masks() : StreamCheck(catalogue_row("exact_stream.masks")) {}
+  explicit Masks(const Dialect& dialect) : StreamCheck(catalogue_row("exact_stream.masks", dialect)) {}
 };
 
 class Thresholds final : public StreamCheck {
@@ -261,7 +261,7 @@ class Offsets final : public StreamCheck {
 
 class Words final : public StreamCheck {
  public:
-  Words() : StreamCheck(catalogue_row("exact_stream.words")) {}
+  explicit Words(const Dialect& dialect) : StreamCheck(catalogue_row("exact_stream.words", dialect)) {}
 
  protected:
   void compare(Replay& replay, const SeenCall& call, const MaskBits&) const override {
@@ -283,7 +283,8 @@ class Words final : public StreamCheck {
 
 class NativeDropout final : public StreamCheck {
  public:
-  NativeDropout() : StreamCheck(catalogue_row("exact_stream.native_dropout")) {}
+  explicit NativeDropout(const Dialect& dialect)
+      : StreamCheck(catalogue_row("exact_stream.native_dropout", dialect)) {}
 };
 
 void add_own_protocol(Registry& registry, const char* id, const char* summary,
@@ -299,7 +300,7 @@ void add_own_protocol(Registry& registry, const char* id, const char* summary,
 
 }  // namespace
 
-void add_exact_stream(Registry& registry) {
+void add_exact_stream(Registry& registry, const Dialect& dialect) {
   registry.add_protocol(
       {.id = "exact_stream",
        .summary = "calls in sequence of changing size, p and mode, rebuilt from the claimed stream",
@@ -314,11 +315,11 @@ void add_exact_stream(Registry& registry) {
                    exact_word_steps);
   add_own_protocol(registry, "exact_native_dropout", "the form native_dropout over dtypes and layouts",
                    exact_native_dropout_steps);
-  registry.add_check(std::make_unique<Masks>());
+  registry.add_check(std::make_unique<Masks>(dialect));
   registry.add_check(std::make_unique<Thresholds>());
   registry.add_check(std::make_unique<Offsets>());
-  registry.add_check(std::make_unique<Words>());
-  registry.add_check(std::make_unique<NativeDropout>());
+  registry.add_check(std::make_unique<Words>(dialect));
+  registry.add_check(std::make_unique<NativeDropout>(dialect));
 }
 
 }  // namespace dropcheck::suites

@@ -47,7 +47,8 @@ class SameMaskObserver final : public MergingObserver<SameMaskObserver> {
 
 class SameMask final : public Check {
  public:
-  SameMask() : Check(catalogue_row("gradient_consistency.same_mask")) {}
+  explicit SameMask(const Dialect& dialect)
+      : Check(catalogue_row("gradient_consistency.same_mask", dialect)) {}
   Applicability applies(const SampleInfo& sample) const override {
     return draws_mask(sample.problem) ? Applicability::yes() : Applicability::no();
   }
@@ -62,9 +63,10 @@ class SameMask final : public Check {
 
 class GradientObserver final : public MergingObserver<GradientObserver> {
  public:
-  explicit GradientObserver(const Problem& problem)
+  GradientObserver(const Problem& problem, const Dialect& dialect)
       : problem_(problem),
-        forms_(reference::gradient_forms(problem.op, problem.dtype), problem.p, problem.dtype) {}
+        scales_(dialect.scale == TrainScale::over_q),
+        forms_(dialect.gradient_forms(problem.op, problem.dtype), problem.p, problem.dtype) {}
 
   void observe(const StepRecord& record) override {
     if (!record.step->upstream) return;
@@ -77,7 +79,9 @@ class GradientObserver final : public MergingObserver<GradientObserver> {
       const bool was_empty = forms_.empty();
       forms_.observe(dy, out);
       finding.violated(!was_empty && forms_.empty() ? 1 : 0, [&] {
-        const double gain = is_alpha(problem_.op) ? reference::alpha_gain(problem_.p) : 1 / (1 - problem_.p);
+        const double gain = is_alpha(problem_.op) ? reference::alpha_gain(problem_.p)
+                            : scales_             ? 1 / (1 - problem_.p)
+                                                  : 1;
         return fmt::format(
             "element {}: dy = {} became dx = {}, which is {:.6g} dy; where kept, dx must be {:.9g} dy at p = "
             "{}, rounded in one "
@@ -100,29 +104,34 @@ class GradientObserver final : public MergingObserver<GradientObserver> {
 
  private:
   Problem problem_;
+  bool scales_;
   reference::FormFilter forms_;
 };
 
 class GradientValue final : public Check {
  public:
-  GradientValue() : Check(catalogue_row("gradient_consistency.value")) {}
+  explicit GradientValue(const Dialect& dialect)
+      : Check(catalogue_row("gradient_consistency.value", dialect)), dialect_(dialect) {}
   Applicability applies(const SampleInfo& sample) const override {
     return draws_mask(sample.problem) ? Applicability::yes() : Applicability::no();
   }
   std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
-    return std::make_unique<GradientObserver>(sample.problem);
+    return std::make_unique<GradientObserver>(sample.problem, dialect_);
   }
   Judgement judge(const Observer& seen, const JudgeContext&) const override {
     const auto& gradients = static_cast<const GradientObserver&>(seen);
     return gradients.finding.judgement(gradients.forms());
   }
+
+ private:
+  Dialect dialect_;
 };
 
 }  // namespace
 
-void add_gradient(Registry& registry) {
-  registry.add_check(std::make_unique<SameMask>());
-  registry.add_check(std::make_unique<GradientValue>());
+void add_gradient(Registry& registry, const Dialect& dialect) {
+  registry.add_check(std::make_unique<SameMask>(dialect));
+  registry.add_check(std::make_unique<GradientValue>(dialect));
 }
 
 }  // namespace dropcheck::suites

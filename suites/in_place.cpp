@@ -21,6 +21,8 @@ constexpr double kNoChance = 0x1p-100;
 
 class InPlaceObserver final : public MergingObserver<InPlaceObserver> {
  public:
+  InPlaceObserver(const Problem& problem, const Dialect& dialect)
+      : kept_forms_(dialect.kept_forms(problem.dtype)) {}
   void observe(const StepRecord& record) override {
     const std::vector<std::byte> y = dense_bytes(record.y);
     if (!record.step->problem.in_place) {
@@ -65,7 +67,7 @@ class InPlaceObserver final : public MergingObserver<InPlaceObserver> {
   void plain_values(const StepRecord& record, const std::vector<std::byte>& y) {
     const Problem& x = record.step->problem;
     const std::size_t size = size_of(x.dtype);
-    reference::FormFilter forms(reference::scale_forms(x.dtype), x.p, x.dtype);
+    reference::FormFilter forms(kept_forms_, x.p, x.dtype);
     for (std::size_t at = 0; at < y.size(); at += size) {
       const double in = load_element(record.x.data() + at, x.dtype),
                    out = load_element(y.data() + at, x.dtype);
@@ -94,19 +96,21 @@ class InPlaceObserver final : public MergingObserver<InPlaceObserver> {
                        in, out);
   }
 
+  std::vector<reference::ScaleForm> kept_forms_;
   std::vector<std::byte> apart_;
 };
 
 class InPlace final : public Check {
  public:
-  InPlace() : Check(catalogue_row("pytorch_semantics.in_place")) {}
+  explicit InPlace(const Dialect& dialect)
+      : Check(catalogue_row("pytorch_semantics.in_place")), dialect_(dialect) {}
   Applicability applies(const SampleInfo& sample) const override {
     const Problem& x = sample.problem;
     return x.mode == Mode::train && x.layout != Layout::expanded && is_float(x.dtype) ? Applicability::yes()
                                                                                       : Applicability::no();
   }
-  std::unique_ptr<Observer> observer(const SampleInfo&) const override {
-    return std::make_unique<InPlaceObserver>();
+  std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
+    return std::make_unique<InPlaceObserver>(sample.problem, dialect_);
   }
   Judgement judge(const Observer& seen, const JudgeContext&) const override {
     const auto& observer = static_cast<const InPlaceObserver&>(seen);
@@ -115,10 +119,15 @@ class InPlace final : public Check {
             ? "the tensor itself holds a dropout of its elements, by another mask than out of place"
             : "the tensor itself holds the result of the call out of place");
   }
+
+ private:
+  Dialect dialect_;
 };
 
 }  // namespace
 
-void add_in_place(Registry& registry) { registry.add_check(std::make_unique<InPlace>()); }
+void add_in_place(Registry& registry, const Dialect& dialect) {
+  registry.add_check(std::make_unique<InPlace>(dialect));
+}
 
 }  // namespace dropcheck::suites

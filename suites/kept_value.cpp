@@ -43,20 +43,23 @@ Word word_at(const std::byte* data, std::size_t i) {
   return word;
 }
 
-/// Which of at most 8 forms agree, one bit a form.
+/// Which of at most 31 forms agree, one bit a form.
 using FormSet = std::uint32_t;
 
 class ValueObserver final : public MergingObserver<ValueObserver> {
  public:
-  explicit ValueObserver(const Problem& problem)
-      : problem_(problem), forms_(reference::scale_forms(problem.dtype)) {
-    DROPCHECK_CHECK(forms_.size() <= 8);
+  ValueObserver(const Problem& problem, const Dialect& dialect)
+      : problem_(problem),
+        scales_(dialect.scale == TrainScale::over_q),
+        forms_(dialect.kept_forms(problem.dtype)) {
+    DROPCHECK_CHECK(forms_.size() < 32);
     alive_ = (FormSet{1} << forms_.size()) - 1;
     for (const ScaleForm form : forms_) rules_.emplace_back(form, problem.p, problem.dtype);
   }
 
   void observe(const StepRecord& record) override {
     if (record.step->problem.mode != Mode::train || !(problem_.p > 0 && problem_.p < 1)) return;
+    if (record.y.data == nullptr) return;  // the mask came alone: nothing to compare
     const std::byte* y = dense(record.y);
     const auto n = static_cast<std::size_t>(record.y.count());
     finding.compared(n);
@@ -130,12 +133,16 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
     }
     const double q = 1 - problem_.p,
                  factor = load_element(y.data() + (kIntegerOffset + 1) * size, problem_.dtype);
-    std::vector<ScaledInteger> candidates = {{false, factor}, {true, round_to(q, problem_.dtype)}};
+    const double float_q = round_to(1 - round_to(problem_.p, DType::f32), DType::f32);
+    std::vector<ScaledInteger> candidates = {
+        {false, factor}, {true, round_to(q, problem_.dtype)}, {true, round_to(float_q, problem_.dtype)}};
     if (size == 2) {
       const double wide_q = round_to(q, DType::f32);
       candidates.push_back({false, round_to(1 / wide_q, DType::f32)});
       candidates.push_back({false, round_to(1 / q, DType::f32)});
       candidates.push_back({true, wide_q});
+      candidates.push_back({false, round_to(1 / float_q, DType::f32)});
+      candidates.push_back({true, float_q});
     }
     for (const ScaledInteger& candidate : candidates)
       if (all_zero_or_scaled(y.data(), x, problem_.dtype, candidate)) return candidate;
@@ -249,14 +256,15 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
         std::any_of(rules_.begin(), rules_.end(), [&](const ScaleRule& rule) { return rule(x) == out; });
     finding.violated(1, [&] {
       return fmt::format(
-          "element {}: x = {} became {}, which is {:.6g} x; a kept value is x / q = {:.9g} at p = {}{}", i, x,
-          out, out / x, x / (1 - problem_.p), problem_.p,
+          "element {}: x = {} became {}, which is {:.6g} x; a kept value is {} = {:.9g} at p = {}{}", i, x,
+          out, out / x, scales_ ? "x / q" : "x", scales_ ? x / (1 - problem_.p) : x, problem_.p,
           some_form_fits ? ", rounded in one way throughout" : "");
     });
   }
 
   Problem problem_;
-  std::span<const ScaleForm> forms_;
+  bool scales_;
+  std::vector<ScaleForm> forms_;
   std::vector<ScaleRule> rules_;
   std::vector<Table> tables_;
   std::vector<AlphaValues> alpha_values_;  // by integer + 128
@@ -265,21 +273,27 @@ class ValueObserver final : public MergingObserver<ValueObserver> {
 
 class KeptValue final : public Check {
  public:
-  KeptValue() : Check(catalogue_row("unbiasedness.kept_value")) {}
+  explicit KeptValue(const Dialect& dialect)
+      : Check(catalogue_row("unbiasedness.kept_value")), dialect_(dialect) {}
   Applicability applies(const SampleInfo& sample) const override {
     return draws_mask(sample.problem) ? Applicability::yes() : Applicability::no();
   }
   std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
-    return std::make_unique<ValueObserver>(sample.problem);
+    return std::make_unique<ValueObserver>(sample.problem, dialect_);
   }
   Judgement judge(const Observer& seen, const JudgeContext&) const override {
     const auto& values = static_cast<const ValueObserver&>(seen);
     return values.finding.judgement(values.forms());
   }
+
+ private:
+  Dialect dialect_;
 };
 
 }  // namespace
 
-void add_kept_value(Registry& registry) { registry.add_check(std::make_unique<KeptValue>()); }
+void add_kept_value(Registry& registry, const Dialect& dialect) {
+  registry.add_check(std::make_unique<KeptValue>(dialect));
+}
 
 }  // namespace dropcheck::suites

@@ -35,11 +35,21 @@ Step seeded(const Problem& problem, unsigned slot, Input input) {
   return step;
 }
 
+/// Streaming checks look at nothing but masks, apart from unbiasedness.kept_value, which takes the outputs
+/// that there are.
+std::vector<Step> for_masks(std::vector<Step> steps) {
+  for (Step& step : steps) {
+    const Problem& x = step.problem;
+    step.mask_suffices = draws_mask(x) && x.layout == Layout::contiguous && !x.in_place;
+  }
+  return steps;
+}
+
 /// A reseed, then `calls` calls on one input.
 std::vector<Step> calls_on(const SampleInfo& sample, Input input) {
   std::vector<Step> steps = {seeded(trained(sample), 0, input)};
   steps.resize(sample.calls, next(trained(sample), input));
-  return steps;
+  return for_masks(std::move(steps));
 }
 
 std::vector<Step> mask_steps(const SampleInfo& sample, std::uint64_t block) {
@@ -47,6 +57,16 @@ std::vector<Step> mask_steps(const SampleInfo& sample, std::uint64_t block) {
 }
 std::vector<Step> position_steps(const SampleInfo& sample, std::uint64_t) {
   return calls_on(sample, Input::ones);
+}
+
+/// Seeds in succession, a call each.
+std::vector<Step> neighbour_seed_steps(const SampleInfo& sample, std::uint64_t) {
+  std::vector<Step> steps;
+  for (std::uint32_t i = 0; i < sample.calls; ++i) {
+    steps.push_back(seeded(trained(sample), 0, Input::ones));
+    steps.back().seed_add = i;
+  }
+  return steps;
 }
 
 /// Masks whose seeds and calls lie close together; see seed_streams.hpp.
@@ -61,12 +81,14 @@ std::vector<Step> stream_steps(const SampleInfo& sample, std::uint64_t) {
       steps.push_back(seeded(x, 0, Input::ones));
       steps.back().seed_flip = std::uint64_t{1} << (i - kFirstFlip);
     } else if (i < kFirstOther) {
-      steps.push_back(i == kFirstCall ? seeded(x, 1, Input::ones) : next(x, Input::ones));
+      // A few seeds below the first: were seeds counted up from call to call, these calls would meet it.
+      steps.push_back(i == kFirstCall ? seeded(x, 0, Input::ones) : next(x, Input::ones));
+      if (i == kFirstCall) steps.back().seed_add = std::uint64_t{0} - kSeedsBelow;
     } else {
-      steps.push_back(seeded(x, static_cast<unsigned>(2 + i - kFirstOther), Input::ones));
+      steps.push_back(seeded(x, static_cast<unsigned>(1 + i - kFirstOther), Input::ones));
     }
   }
-  return steps;
+  return for_masks(std::move(steps));
 }
 
 std::vector<Step> value_steps(const SampleInfo& sample, std::uint64_t) {
@@ -84,13 +106,16 @@ std::vector<Step> gradient_steps(const SampleInfo& sample, std::uint64_t) {
   return steps;
 }
 
-std::vector<Step> determinism_steps(const SampleInfo& sample, std::uint64_t) {
+std::vector<Step> determinism_steps(const Dialect& dialect, const SampleInfo& sample) {
   const Problem x = trained(sample);
   Problem eval = x;
   eval.mode = Mode::eval;
   const Input input = Input::random_integers;
-  return {seeded(x, 0, input), next(x, input),      seeded(x, 0, input), next(x, input),
-          seeded(x, 1, input), seeded(x, 0, input), next(eval, input),   next(x, input)};
+  std::vector<Step> steps = {seeded(x, 0, input), next(x, input), seeded(x, 0, input), next(x, input),
+                             seeded(x, 1, input)};
+  if (dialect.has_eval())
+    for (const Step& step : {seeded(x, 0, input), next(eval, input), next(x, input)}) steps.push_back(step);
+  return steps;
 }
 
 std::vector<Step> thread_steps(const SampleInfo& sample, std::uint64_t) {
@@ -117,15 +142,26 @@ std::vector<Step> in_place_steps(const SampleInfo& sample, std::uint64_t) {
   return {seeded(apart, 0, Input::random_integers), seeded(within, 0, Input::random_integers)};
 }
 
-std::vector<Step> edge_p_steps(const SampleInfo& sample, std::uint64_t) {
+std::vector<Step> edge_p_steps(const Dialect& dialect, const SampleInfo& sample) {
   std::vector<Step> steps;
   for (const double p : {0.0, -0.0, 1.0}) {
+    if (p == 1 && dialect.p_one == AtOne::unspecified) continue;
     Problem x = trained(sample);
     x.p = p;
-    steps.push_back(seeded(x, 0, Input::random_integers));
-    steps.push_back(next(x, Input::random_reals));
+    for (Step& step : std::vector{seeded(x, 0, Input::random_integers), next(x, Input::random_reals)}) {
+      step.expect_error = p == 1 && dialect.p_one == AtOne::refused;
+      steps.push_back(std::move(step));
+    }
   }
   return steps;
+}
+
+/// p = 0 on as many elements as the sample has: what is dropped with probability 2^-24 shows on large tensors
+/// only.
+std::vector<Step> zero_p_steps(const SampleInfo& sample, std::uint64_t) {
+  SampleInfo at_zero = sample;
+  at_zero.problem.p = 0;
+  return calls_on(at_zero, Input::random_integers);
 }
 
 /// Drop probabilities over the whole range: both ends and what lies next to them, powers of two, decimal
@@ -149,9 +185,10 @@ std::vector<double> swept_rates() {
   return rates;
 }
 
-std::vector<Step> rate_steps(const SampleInfo& sample, std::uint64_t) {
+std::vector<Step> rate_steps(const Dialect& dialect, const SampleInfo& sample) {
   std::vector<Step> steps;
   for (const double p : swept_rates()) {
+    if (dialect.seen_p(p) == 1 && dialect.p_one != AtOne::zeros) continue;
     Problem x = trained(sample);
     for (std::int64_t& extent : x.shape) extent = std::min<std::int64_t>(extent, 4);  // p is what matters
     x.p = p;
@@ -161,13 +198,15 @@ std::vector<Step> rate_steps(const SampleInfo& sample, std::uint64_t) {
 }
 
 /// Every bad p in training and in eval, then one good call, which must still work.
-std::vector<Step> bad_p_steps(const SampleInfo& sample, std::uint64_t) {
+std::vector<Step> bad_p_steps(const Dialect& dialect, const SampleInfo& sample) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   std::vector<Step> steps;
   for (const double p :
        {-0.1, 1.1, 2.0, -1.0, std::nextafter(1.0, 2.0), -std::numeric_limits<double>::denorm_min(), kInfinity,
         -kInfinity, std::numeric_limits<double>::quiet_NaN()}) {
+    if (const double seen = dialect.seen_p(p); seen >= 0 && seen <= 1) continue;  // no bad one any more
     for (const Mode mode : {Mode::train, Mode::eval}) {
+      if (mode == Mode::eval && (dialect.bad_p != BadP::refused || !dialect.has_eval())) continue;
       Problem x = trained(sample);
       x.p = p;
       x.mode = mode;
@@ -195,11 +234,23 @@ std::vector<Step> degenerate_steps(const SampleInfo& sample, std::uint64_t) {
   return steps;
 }
 
+/// Registers a protocol whose steps depend on the dialect; as many calls as it asks.
+void add_by_dialect(Registry& registry, const Dialect& dialect, const char* id, const char* summary,
+                    std::vector<Step> (*steps)(const Dialect&, const SampleInfo&), bool named_only = false) {
+  const SampleInfo any{id, Problem{}, 1, 1};
+  registry.add_protocol(
+      {.id = id,
+       .summary = summary,
+       .default_calls = static_cast<std::uint32_t>(steps(dialect, any).size()),
+       .steps = [dialect, steps](const SampleInfo& sample, std::uint64_t) { return steps(dialect, sample); },
+       .named_only = named_only});
+}
+
 }  // namespace
 
 Input mask_input(std::uint64_t block) { return kMaskInputs[block % kMaskInputs.size()]; }
 
-void register_protocols(Registry& registry) {
+void register_protocols(Registry& registry, const Dialect& dialect) {
   registry.add_protocol(
       {.id = "mask",
        .summary = "many masks, read for every streaming statistic; the inputs change from block to block",
@@ -220,6 +271,14 @@ void register_protocols(Registry& registry) {
                          .steps = position_steps,
                          .takes_calls = true,
                          .streaming = true});
+  registry.add_protocol({.id = "neighbour_seeds",
+                         .summary = "a call each after seeds in succession",
+                         .default_calls = 8,
+                         .steps = neighbour_seed_steps,
+                         .needs = {Feature::seeds},
+                         .takes_calls = true,
+                         .named_only = true,
+                         .streaming = true});
   registry.add_protocol({.id = "streams",
                          .summary =
                              "64 masks a block: seeds in succession, seeds with one bit flipped, calls in "
@@ -239,10 +298,8 @@ void register_protocols(Registry& registry) {
                          .default_calls = 4,
                          .steps = gradient_steps,
                          .needs = {Feature::backward, Feature::seeds}});
-  registry.add_protocol({.id = "determinism",
-                         .summary = "equal and different seeds, consecutive calls, an eval call in between",
-                         .default_calls = 8,
-                         .steps = determinism_steps});
+  add_by_dialect(registry, dialect, "determinism",
+                 "equal and different seeds, consecutive calls, an eval call in between", determinism_steps);
   registry.add_protocol({.id = "threads",  // work is split on large tensors only
                          .summary = "one seed with 1, 2, 3 and 8 threads",
                          .default_calls = 4,
@@ -256,18 +313,18 @@ void register_protocols(Registry& registry) {
                          .default_calls = 2,
                          .steps = in_place_steps,
                          .needs = {Feature::in_place}});
-  registry.add_protocol(
-      {.id = "edge_p", .summary = "p = 0, -0 and 1", .default_calls = 6, .steps = edge_p_steps});
-  registry.add_protocol(
-      {.id = "rates",
-       .summary = "drop probabilities from 0 to 1, with the smallest steps at both ends and at 1/2",
-       .default_calls = static_cast<std::uint32_t>(swept_rates().size()),
-       .steps = rate_steps,
-       .named_only = true});
-  registry.add_protocol({.id = "bad_p",
-                         .summary = "p outside [0, 1] and NaN, in training and in eval, then a good call",
-                         .default_calls = 19,
-                         .steps = bad_p_steps});
+  add_by_dialect(registry, dialect, "edge_p", "p = 0, -0 and 1", edge_p_steps);
+  registry.add_protocol({.id = "zero_p",
+                         .summary = "p = 0 on large tensors",
+                         .default_calls = 4,
+                         .steps = zero_p_steps,
+                         .takes_calls = true,
+                         .named_only = true});
+  add_by_dialect(registry, dialect, "rates",
+                 "drop probabilities from 0 to 1, with the smallest steps at both ends and at 1/2",
+                 rate_steps, true);
+  add_by_dialect(registry, dialect, "bad_p",
+                 "p outside [0, 1] and NaN, in training and in eval, then a good call", bad_p_steps);
   registry.add_protocol({.id = "degenerate",
                          .summary = "tensors without elements and without dimensions",
                          .default_calls = 2,

@@ -2,6 +2,7 @@
 // The ways in which samples talk to a backend: what one block asks, step by step.
 
 #include "harness/core/registry.hpp"
+#include "suites/dialect.hpp"
 
 namespace dropcheck::suites {
 
@@ -9,6 +10,7 @@ namespace dropcheck::suites {
 /// values.
 Input mask_input(std::uint64_t block);
 
-void register_protocols(Registry& registry);
+/// Calls that a dialect has no room for, such as p = 1 or eval mode, are left out.
+void register_protocols(Registry& registry, const Dialect& dialect = pytorch_dialect());
 
 }  // namespace dropcheck::suites

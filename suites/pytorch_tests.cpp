@@ -25,6 +25,7 @@ struct ForeignRow {
   const char* impossible;  // null where it is tried
   std::vector<Step> (*steps)();
   void (*judge)(RowTrial&);
+  std::vector<Axis> axes = {};  // under a dialect that says something else on one of these it is not asked
 };
 
 // --- what a tolerance can see
@@ -338,27 +339,31 @@ const std::vector<ForeignRow>& foreign_rows() {
         "any difference for p = 0 and 1, and nothing in between", "pytorch_semantics.extremes"},
        nullptr,
        corner_steps,
-       corners_agree},
+       corners_agree,
+       {Axis::p_one, Axis::eval}},
       {"invalid_dropout_p",
        "p = -0.1 and 1.1 are refused",
        {"test/nn/test_dropout.py: test_invalid_dropout_p", "acceptance of -0.1 or 1.1; NaN is not tried",
         "pytorch_semantics.bad_p"},
        nullptr,
        bad_p_steps,
-       all_refused},
+       all_refused,
+       {Axis::bad_p}},
       {"dropout_mean",
        "mean of output and gradient within 0.05",
        {"test/nn/test_dropout.py: _test_dropout, test_Dropout", mean_text(kTheirBand, kTheirP, 1000),
         "mask_rate.drop_rate"},
        nullptr,
        mean_steps,
-       mean_within_a_twentieth},
+       mean_within_a_twentieth,
+       {Axis::scale}},
       {"dropout_eval",
        "eval returns the input",
        {"test/nn/test_dropout.py: _test_dropout", "any difference", "pytorch_semantics.eval_identity"},
        nullptr,
        eval_steps,
-       identities},
+       identities,
+       {Axis::eval}},
       {"discontiguous",
        "p = 0 and 1e-10 return the input in every layout",
        {"test/nn/test_dropout.py: _test_dropout_discontiguous",
@@ -374,7 +379,8 @@ const std::vector<ForeignRow>& foreign_rows() {
         "mask_rate.drop_rate"},
        nullptr,
        stride_steps,
-       mean_within_a_half},
+       mean_within_a_half,
+       {Axis::scale}},
       {"dropoutnd_channel_zero",
        "channels are dropped whole",
        {"test/nn/test_dropout.py: _test_dropoutNd_channel_zero",
@@ -382,7 +388,8 @@ const std::vector<ForeignRow>& foreign_rows() {
         "channel_correlation.whole_channels"},
        nullptr,
        channel_steps,
-       channels_whole},
+       channels_whole,
+       {Axis::scale}},
       {"dropoutnd_no_batch",
        "unbatched equals batched",
        {"test/nn/test_dropout.py: _test_dropoutNd_no_batch", "any difference", "pytorch_semantics.row_61"},
@@ -418,7 +425,8 @@ const std::vector<ForeignRow>& foreign_rows() {
        {"test/cpp/api/modules.cpp: Dropout", mean_text(0.3, 0.5, 100), "mask_rate.drop_rate"},
        nullptr,
        cpp_steps,
-       sums_between},
+       sums_between,
+       {Axis::scale, Axis::eval}},
       {"cpp_alpha_module",
        "a sum of 100 outputs between 40 and 130",
        {"test/cpp/api/modules.cpp: AlphaDropout",
@@ -434,14 +442,16 @@ const std::vector<ForeignRow>& foreign_rows() {
        {"test/cpp/api/modules.cpp: Dropout2d, Dropout3d", mean_text(0.1, 0.5, 2500), "mask_rate.drop_rate"},
        nullptr,
        cpp_channel_steps,
-       mean_within_a_tenth},
+       mean_within_a_tenth,
+       {Axis::scale}},
       {"operator_samples",
        "variants agree under one seed",
        {"torch/testing: sample_inputs_dropout", "any difference between variants, on at most 25 elements",
         "pytorch_semantics.in_place"},
        nullptr,
        sample_steps,
-       variants_equal},
+       variants_equal,
+       {Axis::p_one}},
       {"rnn_dropout",
        "an RNN of ones gives 8000 to 12000",
        {"test/test_nn.py: test_RNN_dropout",
@@ -450,7 +460,8 @@ const std::vector<ForeignRow>& foreign_rows() {
         "pytorch_semantics.row_99"},
        nullptr,
        rnn_steps,
-       rnn_between},
+       rnn_between,
+       {Axis::p_one, Axis::scale}},
       {"graph_rng_functional",
        "replays of a captured graph equal eager calls",
        {"test/test_cuda.py: test_graph_rng_functional", "any difference", "pytorch_semantics.row_85"},
@@ -470,7 +481,7 @@ const std::vector<ForeignRow>& foreign_rows() {
 std::string id_of(const ForeignRow& row) { return fmt::format("pytorch_tests.{}", row.name); }
 std::string protocol_of(const ForeignRow& row) { return fmt::format("their_{}", row.name); }
 
-CheckInfo info_of(const ForeignRow& row) {
+CheckInfo info_of(const ForeignRow& row, const Dialect& dialect = pytorch_dialect()) {
   CheckInfo info;
   info.id = id_of(row);
   info.level = Level::recommended;
@@ -479,13 +490,14 @@ CheckInfo info_of(const ForeignRow& row) {
   info.cannot_see = "whatever its tolerance covers; 'dropcheck explain' puts it beside ours";
   info.protocols = {protocol_of(row)};
   info.foreign = row.foreign;
-  if (row.impossible != nullptr) info.impossible = row.impossible;
+  info.impossible = row.impossible != nullptr ? row.impossible : differs_there(dialect, row.axes);
   return info;
 }
 
 class ForeignCheck final : public RepliesCheck {
  public:
-  explicit ForeignCheck(const ForeignRow& row) : RepliesCheck(info_of(row)), row_(row) {}
+  ForeignCheck(const ForeignRow& row, const Dialect& dialect)
+      : RepliesCheck(info_of(row, dialect)), row_(row) {}
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const std::vector<Step> steps = row_.steps();
     RowTrial trial(steps, replies_of(seen), context);
@@ -505,14 +517,14 @@ std::vector<CheckInfo> pytorch_test_infos() {
   return infos;
 }
 
-void add_pytorch_tests(Registry& registry) {
+void add_pytorch_tests(Registry& registry, const Dialect& dialect) {
   for (const ForeignRow& row : foreign_rows()) {
     const Problem problem = row.steps != nullptr ? row.steps().front().problem : problem_of(0.5, {1});
     Problem filed = problem_of(0.5, problem.shape, DType::f32, problem.op);
     if (element_count(filed.shape) == 0) filed.shape = {1};
     registry.add_protocol(own_protocol(protocol_of(row), fmt::format("what {} asks", row.foreign.source),
                                        row.steps, std::move(filed)));
-    registry.add_check(std::make_unique<ForeignCheck>(row));
+    registry.add_check(std::make_unique<ForeignCheck>(row, dialect));
   }
 }
 

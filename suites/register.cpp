@@ -7,6 +7,7 @@
 #include "suites/dialects/pytorch.hpp"
 #include "suites/dialects/row_check.hpp"
 #include "suites/protocols.hpp"
+#include "suites/required_effects.hpp"
 
 namespace dropcheck {
 
@@ -14,10 +15,10 @@ std::string_view embedded_profile(std::string_view stem);  // generated from sui
 
 namespace suites {
 
-void register_suites(Registry& registry) {
-  register_protocols(registry);
+void register_suites(Registry& registry, const Dialect& dialect) {
+  register_protocols(registry, dialect);
   add_drop_rate(registry);
-  add_effective_rate(registry);
+  add_effective_rate(registry, dialect);
   add_lanes(registry);
   add_blocks(registry);
   add_dispersion(registry);
@@ -25,8 +26,8 @@ void register_suites(Registry& registry) {
   add_longest_run(registry);
   add_drift(registry);
   add_position(registry);
-  add_weighted_sums(registry);
-  add_kept_value(registry);
+  add_weighted_sums(registry, dialect);
+  add_kept_value(registry, dialect);
   add_whole_channels(registry);
   add_pairs(registry);
   add_lags(registry);
@@ -40,21 +41,23 @@ void register_suites(Registry& registry) {
   add_channel_pairs(registry);
   add_chunk_overlaps(registry);
   add_seed_streams(registry);
+  add_seed_bits(registry);
+  add_other_shape(registry);
   add_repeats(registry);
-  add_gradient(registry);
-  add_determinism(registry);
-  add_semantics(registry);
-  add_in_place(registry);
-  add_exact_stream(registry);
-  add_scale_form(registry);
+  add_gradient(registry, dialect);
+  add_determinism(registry, dialect);
+  add_semantics(registry, dialect);
+  add_dropped_values(registry, dialect);
+  add_in_place(registry, dialect);
+  add_exact_stream(registry, dialect);
+  add_scale_form(registry, dialect);
   add_random_problems(registry);
-  add_rows(registry, pytorch_rows());
-  add_pytorch_tests(registry);
+  add_rows(registry, pytorch_rows(), dialect);
+  add_pytorch_tests(registry, dialect);
   std::vector<std::string> ids;
   for (const CheckInfo& info : catalogue()) ids.push_back(info.id);
   registry.order_checks(ids);
-  for (const char* name : {"smoke", "quick", "standard", "deep"})
-    registry.add_profile(name, embedded_profile(name));
+  for (const char* name : kProfiles) registry.add_profile(name, embedded_profile(name));
 }
 
 }  // namespace suites

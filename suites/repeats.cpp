@@ -148,12 +148,15 @@ class Repeats final : public Check {
             plan.rare_is_drop ? "keeps" : "drops",
             std::llround(static_cast<double>(finder.places()) * plan.anchor_probability));
       const Place first(repeat->first, context.sample), second(repeat->second, context.sample);
+      const bool own_seeds = context.sample.protocol == "neighbour_seeds" && first.call != second.call;
       return fmt::format(
-          "{} of {} windows of {} entries occur twice or more, bit for bit: the first starts at {} and again "
-          "at "
+          "windows of {} entries occur again {} times, bit for bit: the first starts at {} and again at "
           "{}{}; {}",
-          findings.repeated, findings.windows, plan.window, first.text(), second.text(),
-          repeat->first.order == Order::memory ? ", in memory order" : "", likely_cause(first, second));
+          plan.window, findings.repeated, first.text(), second.text(),
+          repeat->first.order == Order::memory ? ", in memory order" : "",
+          own_seeds ? fmt::format("the stream of a seed goes on inside that of the seed {} above it",
+                                  second.call - first.call)
+                    : likely_cause(first, second));
     });
   }
 

@@ -69,6 +69,40 @@ constexpr std::array kRows = {
     Row{"seed_determinism.repeats", kNone, {6e3, 6e3}, {6e4, 6e4}, {6e4, 6e4}, {9e5, 6e4}},
 };
 
+/// The same for the profile `frameworks`, whose samples have sizes of their own.
+struct Column {
+  std::string_view check;
+  Pair effect;
+};
+constexpr std::array kFrameworks = {
+    Column{"mask_rate.drop_rate", {0.00066, .011}},
+    Column{"mask_rate.lanes", {0.0014, .026}},
+    Column{"mask_rate.worst_lane", {.026, .57}},
+    Column{"mask_rate.block_histogram", {.023, .082}},
+    Column{"mask_rate.block_rates", {.04, .63}},
+    Column{"mask_rate.drift", {0.0012, .018}},
+    Column{"mask_rate.dispersion", {0.00041, 0.0079}},
+    Column{"mask_rate.gaps", {.017, .13}},
+    Column{"mask_rate.longest_run", {300, 280}},
+    Column{"mask_rate.position", {.078, .078}},
+    Column{"unbiasedness.mean", {0.0015, .014}},
+    Column{"unbiasedness.variance", {0.0015, .014}},
+    Column{"channel_correlation.channels", {0.0056, 0.0056}},
+    Column{"channel_correlation.axes", {0.00031, 0.0013}},
+    Column{"channel_correlation.lags", {0.0022, .038}},
+    Column{"channel_correlation.structural_lags", {0.0031, .055}},
+    Column{"channel_correlation.serial", {0.0036, .04}},
+    Column{"channel_correlation.triples", {0.0045, .041}},
+    Column{"channel_correlation.word_weights", {.018, .07}},
+    Column{"channel_correlation.boundaries", {.081, .4}},
+    Column{"channel_correlation.channel_pairs", {.074, .65}},
+    Column{"channel_correlation.spectrum", {.39, .92}},
+    Column{"seed_determinism.chunk_overlaps", {0.004, 0.0089}},
+    Column{"seed_determinism.streams", {.096, .096}},
+    Column{"seed_determinism.seed_flips", {.016, .016}},
+    Column{"seed_determinism.repeats", {40000, 18000}},
+};
+
 }  // namespace
 
 Requirement requirement_of(std::string_view check_id) {
@@ -76,9 +110,13 @@ Requirement requirement_of(std::string_view check_id) {
       std::find_if(kRows.begin(), kRows.end(), [&](const Row& r) { return r.check == check_id; });
   if (row == kRows.end()) return {};
   Requirement requirement{row->scale, {}};
-  for (const auto& [profile, pair] : {std::pair{"smoke", row->smoke}, std::pair{"quick", row->quick},
-                                      std::pair{"standard", row->standard}, std::pair{"deep", row->deep}})
-    if (pair.full > 0) requirement.effects.push_back({profile, pair.full, pair.other});
+  const auto* frameworks = std::find_if(kFrameworks.begin(), kFrameworks.end(),
+                                        [&](const Column& c) { return c.check == check_id; });
+  const std::array pairs = {row->smoke, row->quick, row->standard, row->deep,
+                            frameworks != kFrameworks.end() ? frameworks->effect : Pair{}};
+  static_assert(pairs.size() == kProfiles.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    if (pairs[i].full > 0) requirement.effects.push_back({kProfiles[i], pairs[i].full, pairs[i].other});
   return requirement;
 }
 

@@ -65,7 +65,8 @@ std::string text_of(const std::vector<reference::ScaleForm>& forms) {
 
 class ScaleFormCheck final : public RepliesCheck {
  public:
-  ScaleFormCheck() : RepliesCheck(catalogue_row("pytorch_semantics.scale_form")) {}
+  explicit ScaleFormCheck(const Dialect& dialect)
+      : RepliesCheck(catalogue_row("pytorch_semantics.scale_form")), dialect_(dialect) {}
   Judgement judge(const Observer& seen, const JudgeContext&) const override {
     const std::vector<Step> steps = form_steps();
     std::map<DType, Survivors> forward, backward;
@@ -73,9 +74,9 @@ class ScaleFormCheck final : public RepliesCheck {
       if (!reply.answered()) continue;
       const Step& step = steps[reply.index];
       const DType dtype = step.problem.dtype;
-      if (!step.upstream) forward[dtype].look(reference::scale_forms(dtype), step, reply.x, reply.y);
+      if (!step.upstream) forward[dtype].look(dialect_.kept_forms(dtype), step, reply.x, reply.y);
       else if (!reply.dx.empty())
-        backward[dtype].look(reference::gradient_forms(Op::dropout, dtype), step, reply.dy, reply.dx);
+        backward[dtype].look(dialect_.gradient_forms(Op::dropout, dtype), step, reply.dy, reply.dx);
     }
     Judgement judgement;
     for (const auto& [dtype, found] : forward) {
@@ -95,15 +96,18 @@ class ScaleFormCheck final : public RepliesCheck {
     }
     return judgement;
   }
+
+ private:
+  Dialect dialect_;
 };
 
 }  // namespace
 
-void add_scale_form(Registry& registry) {
+void add_scale_form(Registry& registry, const Dialect& dialect) {
   registry.add_protocol(own_protocol("scale_form",
                                      "reals of every dtype at drop probabilities that tell roundings apart",
                                      form_steps, problem_of(kProbabilities[0], {kElements})));
-  registry.add_check(std::make_unique<ScaleFormCheck>());
+  registry.add_check(std::make_unique<ScaleFormCheck>(dialect));
 }
 
 }  // namespace dropcheck::suites

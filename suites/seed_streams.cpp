@@ -42,7 +42,7 @@ std::string step_text(std::size_t step) {
   if (step == 0) return "a seed";
   if (step < kFirstFlip) return fmt::format("that seed + {}", step);
   if (step < kFirstCall) return fmt::format("that seed with bit {} flipped", step - kFirstFlip);
-  if (step < kFirstOther) return fmt::format("call {} after another seed", step - kFirstCall);
+  if (step < kFirstOther) return fmt::format("call {} after that seed - {}", step - kFirstCall, kSeedsBelow);
   return fmt::format("unrelated seed {}", step - kFirstOther);
 }
 
@@ -50,6 +50,8 @@ std::string likely_cause(std::size_t i, std::size_t j) {
   if (j < kFirstFlip) return "neighbouring seeds may lead to the same stream";
   if (i == 0 && j < kFirstCall) return fmt::format("bit {} of the seed may not matter", j - kFirstFlip);
   if (j < kFirstCall) return "seeds may be mixed too little, or cut short";
+  if (i < kFirstCall && j < kFirstOther)
+    return "streams of neighbouring seeds may meet, as where each call counts the seed up by one";
   if (i >= kFirstCall && j < kFirstOther) return "the stream may not advance between calls";
   return "different seeds may lead to overlapping streams";
 }

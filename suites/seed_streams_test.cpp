@@ -58,7 +58,7 @@ std::unique_ptr<Observer> observe(const Check& c, const SampleInfo& sample, cons
   for (std::uint64_t block = from; block < until; ++block) {
     auto observer = c.observer(sample);
     std::mt19937_64 slots(master * 1000003 + block);
-    std::array<std::uint64_t, 18> seeds;
+    std::array<std::uint64_t, 17> seeds;
     for (std::uint64_t& seed : seeds) seed = slots();
     std::uint64_t seed = 0, call = 0;
     const std::vector<Step> steps = checks().protocol("streams")->steps(sample, block);
@@ -103,12 +103,20 @@ TEST(StreamsProtocol, AsksForEveryKindOfStep) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].seed_slot) ++slots[*steps[i].seed_slot];
     EXPECT_EQ(steps[i].seed_slot.has_value(), i <= kFirstCall || i >= kFirstOther);
-    EXPECT_EQ(steps[i].seed_add, i < kFirstFlip ? i : 0);
+    EXPECT_EQ(steps[i].seed_add, i < kFirstFlip ? i : i == kFirstCall ? std::uint64_t{0} - kSeedsBelow : 0);
     EXPECT_EQ(steps[i].seed_flip,
               i >= kFirstFlip && i < kFirstCall ? std::uint64_t{1} << (i - kFirstFlip) : std::uint64_t{0});
   }
-  EXPECT_EQ(slots.size(), 18u);
-  EXPECT_EQ(slots[0], 32);
+  EXPECT_EQ(slots.size(), 17u);
+  EXPECT_EQ(slots[0], 33);
+}
+
+TEST(SeedStreams, CatchASeedThatCallsCountUp) {
+  const Judgement j = judge(kStreams, [](std::uint64_t seed, std::uint64_t call, std::uint64_t size) {
+    return good(seed + call, 0, size);
+  });
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, ::testing::HasSubstr("as where each call counts the seed up by one"));
 }
 
 TEST(SeedStreams, PassAGoodGenerator) {
@@ -179,7 +187,7 @@ TEST(SeedStreams, CatchCallsThatRepeat) {
   };
   const Judgement j = judge(kStreams, generate);
   EXPECT_EQ(j.verdict, Verdict::fail);
-  EXPECT_THAT(j.message, HasSubstr("after another seed are dropped more often together"));
+  EXPECT_THAT(j.message, HasSubstr("after that seed - 8 are dropped more often together"));
   EXPECT_THAT(j.message, HasSubstr("the stream may not advance between calls"));
   EXPECT_NEAR(j.statistics.at(0).effect->value, 1, 1e-12);
   EXPECT_EQ(judge(kFlips, generate).verdict, Verdict::pass) << "all seeds matter";

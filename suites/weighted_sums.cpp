@@ -2,7 +2,9 @@
 // k_i = 1 for a kept entry and w = x for the mean (E y = x given that a kept value is x / q) or w = x^2 for
 // the second moment (E y^2 = x^2 / q, so Var y = x^2 p / q). For operators that drop channels the weight of
 // an entry is the sum over its channel. p-values are Bernstein's bound (1946): valid at every n, never
-// optimistic.
+// optimistic. Where a mask came without its output, x may have been sent as a constant: the weights are the
+// step's integers all the same, for the law of the sum holds for any weights that the mask does not depend
+// on, and the executor compares such masks with those of the step's own x.
 
 #include <array>
 
@@ -105,7 +107,8 @@ class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
 template <int Power>
 class WeightedSumCheck final : public Check {
  public:
-  explicit WeightedSumCheck(const char* id) : Check(catalogue_row(id)) {}
+  WeightedSumCheck(const char* id, const Dialect& dialect)
+      : Check(catalogue_row(id, dialect)), scales_(dialect.scale == TrainScale::over_q) {}
 
   Applicability applies(const SampleInfo& sample) const override {
     if (is_alpha(sample.problem.op))
@@ -164,16 +167,20 @@ class WeightedSumCheck final : public Check {
   }
 
  private:
-  static std::string unit() {
-    return Power == 1 ? "bias as a part of the mean |x|" : "excess as a part of E y^2";
+  /// Effects are parts of what is expected, so they do not depend on the scale.
+  std::string unit() const {
+    if (Power == 2) return "excess as a part of E y^2";
+    return scales_ ? "bias as a part of the mean |x|" : "bias as a part of q times the mean |x|";
   }
+
+  bool scales_;
 };
 
 }  // namespace
 
-void add_weighted_sums(Registry& registry) {
-  registry.add_check(std::make_unique<WeightedSumCheck<1>>("unbiasedness.mean"));
-  registry.add_check(std::make_unique<WeightedSumCheck<2>>("unbiasedness.variance"));
+void add_weighted_sums(Registry& registry, const Dialect& dialect) {
+  registry.add_check(std::make_unique<WeightedSumCheck<1>>("unbiasedness.mean", dialect));
+  registry.add_check(std::make_unique<WeightedSumCheck<2>>("unbiasedness.variance", dialect));
 }
 
 }  // namespace dropcheck::suites

@@ -177,11 +177,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"SeedBeyond64Bits", {"--backend=reference", "--seed=0x10000000000000000"}, "cannot be read"},
         BadInput{"Alpha", {"--backend=reference", "--alpha=0"}, "alpha=0 is no significance level"},
         BadInput{"Dialect", {"--backend=reference", "--dialect=xyz"}, "dialect 'xyz' is not known"},
+        BadInput{"DialectFile",
+                 {"--backend=reference", "--dialect=no.toml"},
+                 "--dialect=no.toml: there is no such file"},
+        BadInput{"CaseOutsideTheDialect",
+                 {"--backend=reference", "--dialect=onnx-13", "--case=op=dropout,p=1,shape=4"},
+                 "--case: dialect onnx-13: p = 1 is refused"},
         BadInput{"Threads", {"--backend=reference", "--threads=100000"}, "is too many"},
         BadInput{"Expect",
                  {"--backend=reference", "--expect=/no/such/file"},
                  "--expect: cannot read '/no/such/file'"},
         BadInput{"Option", {"--nonsense"}, "--nonsense"},
+        BadInput{"CallTimeout", {"--backend=reference", "--call-timeout=0"}, "--call-timeout"},
+        BadInput{"CallTimeoutNan", {"--backend=reference", "--call-timeout=nan"}, "--call-timeout"},
+        BadInput{"MemoryLimit", {"--backend=reference", "--memory-limit=-1"}, "--memory-limit"},
+        BadInput{"MemoryLimitText", {"--backend=reference", "--memory-limit=lots"}, "--memory-limit"},
         BadInput{"Color", {"--backend=reference", "--color=mauve"}, "--color"}),
     [](const auto& row) { return std::string(row.param.name); });
 
@@ -569,6 +579,86 @@ TEST_F(CommandLine, ReportRefusesATruncatedFileWhereverItWasCut) {
   expect_usage_error(dropcheck({"report", "nosuch.jsonl"}), "nosuch.jsonl");
   std::ofstream(folder_ / "rubbish.jsonl") << "this is no result\n";
   expect_usage_error(dropcheck({"report", "rubbish.jsonl"}), "rubbish.jsonl");
+}
+
+// --- dialects
+
+/// A dialect of a user: PyTorch's, but that dropped elements are the constant 0.
+constexpr const char* kOwnDialect = R"(name = "selecting"
+title = "a dialect of a user"
+frameworks = []
+p_domain = {value = "[0, 1]", type = "f64", source = "a test"}
+bad_p = {value = "refused", source = "a test"}
+p_one = {value = "zeros", source = "a test"}
+scale = {value = "1/q", source = "a test"}
+roundings = {value = "any", source = "a test"}
+eval = {value = "identity", source = "a test"}
+dropped = {value = "select", source = "a test"}
+seed = {value = "stream", zero = "a seed", source = "a test"}
+gradient = {value = "as forward", source = "a test"}
+resolution = {f64 = 0.01, f32 = 0.01, f16 = 0.01, bf16 = 0.01, source = "a test"}
+)";
+
+TEST_F(CommandLine, AUsersOwnDialectDecidesAndIsReported) {
+  std::ofstream(folder_ / "own.toml") << kOwnDialect;
+  const std::vector<std::string> filter = {"--backend=reference", "--profile=smoke",
+                                           "--check=pytorch_semantics.dropped_values"};
+  EXPECT_EQ(run(filter).code, 0) << "the reference multiplies, as PyTorch does";
+  std::vector<std::string> own = filter;
+  own.push_back("--dialect=own.toml");
+  const Outcome o = run(own);
+  EXPECT_EQ(o.code, 1) << o.out << o.err;
+  EXPECT_THAT(o.out,
+              HasSubstr("dialect own.toml: lets pass what PyTorch would not do on 3 of 12 axes: roundings, "
+                        "dropped elements, resolution of p\n"));
+  ASSERT_EQ(results().size(), 1u);
+  const Json result = results()[0];
+  EXPECT_THAT(result.at("message").get<std::string>(), HasSubstr("a dropped element is +0"));
+  EXPECT_THAT(result.at("repro").get<std::string>(), HasSubstr(" --dialect=own.toml "));
+  const Json header = records_of(folder_ / "out" / "results.jsonl").front();
+  EXPECT_EQ(header.at("dialect"), "own.toml");
+  ASSERT_EQ(header.at("dialect_rules").size(), 12u);
+  EXPECT_EQ(header.at("dialect_rules")[7].at("axis"), "dropped elements");
+  EXPECT_NE(header.at("dialect_rules")[7].at("allows"), "");
+  EXPECT_THAT(text_of(folder_ / "out" / "report.md"), HasSubstr("## Dialect `own.toml`"));
+}
+
+TEST_F(CommandLine, AMalformedDialectIsAUsageErrorWithItsLine) {
+  std::string text = kOwnDialect;
+  std::ofstream(folder_ / "bad.toml") << text.replace(text.find("select\""), 7, "choose\"");
+  for (const char* command : {"run", "plan", "overhead"})
+    expect_usage_error(dropcheck({command, "--backend=reference", kSmallCase, "--dialect=bad.toml"}),
+                       "bad.toml, line 10: value = \"choose\" in [dropped] is not known");
+  expect_usage_error(dropcheck({"list", "checks", "--dialect=bad.toml"}), "bad.toml, line 10");
+  expect_usage_error(dropcheck({"explain", "mask_rate.drop_rate", "--dialect=bad.toml"}),
+                     "bad.toml, line 10");
+}
+
+TEST_F(CommandLine, ListShowsDialectsAndRoundings) {
+  const Outcome dialects = dropcheck({"list", "dialects"});
+  EXPECT_EQ(dialects.code, 0) << dialects.err;
+  std::vector<std::string> names;
+  std::istringstream lines(dialects.out);
+  for (std::string line; std::getline(lines, line);) names.push_back(line.substr(0, line.find(' ')));
+  EXPECT_THAT(names, ::testing::IsSupersetOf({"pytorch", "onnx-13", "keras3", "jax-flax", "tensorflow",
+                                              "paddle-upscale", "paddle-downscale", "dlib"}));
+  EXPECT_THAT(dialects.out, HasSubstr("ONNX operator Dropout, version 13 (fits ONNX Runtime); "));
+  EXPECT_THAT(dropcheck({"list", "roundings"}).out, HasSubstr("wide_quotient_of_float_q"));
+}
+
+TEST_F(CommandLine, ExplainAndPlanStandUnderTheDialect) {
+  EXPECT_THAT(dropcheck({"explain", "pytorch_semantics.eval_identity", "--dialect=dlib"}).out,
+              HasSubstr("not tried   dialect dlib: there is no eval mode"));
+  EXPECT_THAT(dropcheck({"explain", "pytorch_semantics.eval_identity"}).out, Not(HasSubstr("not tried")));
+  const auto hash = [&](const std::string& dialect) {
+    return Json::parse(dropcheck({"plan", "--backend=reference", "--profile=smoke", "--check=mask_rate.*",
+                                  "--json", "--dialect=" + dialect})
+                           .out)
+        .at("plan_hash")
+        .get<std::string>();
+  };
+  EXPECT_NE(hash("keras3"), hash("pytorch"));
+  EXPECT_EQ(hash("keras3"), hash("keras3"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "harness/core/registry.hpp"
 #include "harness/run/plan.hpp"
+#include "suites/dialect.hpp"
 
 namespace dropcheck::tools {
 
@@ -17,12 +18,15 @@ struct Selection {
   std::string check_glob;
   std::string only_case;  // descriptor
   std::string profile = "quick";
-  std::string dialect = "pytorch";
-  std::string seed;  // decimal or 0x
+  std::string dialect = "pytorch";                    // name or file, as given
+  suites::Dialect rules = suites::pytorch_dialect();  // what it says
+  std::string seed;                                   // decimal or 0x
   bool vary_seed = false;
   double alpha = kDefaultAlpha;
   unsigned threads = 0;  // 0: one a core
   bool in_process = false;
+  std::optional<double> memory_limit;  // GiB for each worker or adapter; 0: none; absent: by the machine
+  double call_timeout = 0;             // seconds; 0: what each kind of backend takes for sensible
 };
 
 struct RunArguments {
@@ -44,6 +48,17 @@ struct CalibrateArguments {
   std::string out;  // file; empty: standard output
 };
 
+struct InitArguments {
+  std::string language, name;
+  std::string out;  // folder for the new one; empty: the current
+};
+
+struct ValidateArguments {
+  std::string command;
+  double timeout = 30;  // seconds for a reply; the first of a process may take four times that
+  bool json = false;
+};
+
 ExitCode run_command(const Registry& registry, const RunArguments& arguments);
 ExitCode plan_command(const Registry& registry, const Selection& selection, bool json);
 /// Times a plan as it is judged beside the calls of its backend alone.
@@ -59,6 +74,11 @@ ExitCode ledger_command(const std::string& file, bool json);
 /// Exit code 1 when p-values or power are not what they should be.
 ExitCode calibrate_command(const Registry& registry, CalibrateArguments arguments);
 ExitCode doctor_command(const Registry& registry, bool json);
+/// Writes the skeleton of an adapter into a new folder.
+ExitCode init_command(const InitArguments& arguments);
+/// Asks an adapter small things and says what is wrong with it. Exit code 11 when it breaks the protocol, 1
+/// when an answer is well-formed and wrong, 5 when it answers nothing.
+ExitCode validate_command(const ValidateArguments& arguments);
 /// Hidden: what a worker process does.
 int worker_command(const std::string& plugin);
 
@@ -67,6 +87,9 @@ ExitCode usage_error(const std::string& message);
 
 /// The plan that a selection asks for; checks seed, case, dialect and backend names as well.
 Expected<Plan> plan_of(const Registry& registry, const Selection& selection);
+
+/// How backends of a selection are opened.
+BackendOptions backend_options(const Selection& selection);
 
 /// Lanes (threads, or workers for plugins) of a selection.
 unsigned lanes_of(const Selection& selection);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
+#include "suites/dialect_file.hpp"
 #include "tools/commands.hpp"
 #include "tools/registration.hpp"
 
@@ -11,6 +13,28 @@ namespace {
 
 using namespace dropcheck;
 using namespace dropcheck::tools;
+
+void add_dialect(CLI::App& command, std::string& dialect) {
+  command
+      .add_option(
+          "--dialect", dialect,
+          "What frameworks differ in, to judge by: a name of 'list dialects' or a file that ends in .toml")
+      ->capture_default_str();
+}
+
+/// CLI11's own Range lets NaN pass.
+CLI::Validator is_number_from(double least, double most) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        double value = 0;
+        const char* const end = text.data() + text.size();
+        const auto read = std::from_chars(text.data(), end, value);
+        if (read.ec == std::errc() && read.ptr == end && value >= least && value <= most)
+          return std::string();
+        return fmt::format("{} is no number from {} to {}", text, least, most);
+      },
+      fmt::format("in [{} - {}]", least, most));
+}
 
 void add_selection(CLI::App& command, Selection& s) {
   command
@@ -22,7 +46,7 @@ void add_selection(CLI::App& command, Selection& s) {
   command.add_option("--case", s.only_case,
                      "Only this problem, as a descriptor: op=dropout,p=0.1,shape=1024x1024");
   command.add_option("--profile", s.profile, "smoke, quick, standard or deep")->capture_default_str();
-  command.add_option("--dialect", s.dialect, "Semantics to conform to")->capture_default_str();
+  add_dialect(command, s.dialect);
   auto* seed =
       command.add_option("--seed", s.seed, "Master seed, decimal or 0x hexadecimal")->default_str("0x5eed");
   command.add_flag("--vary-seed", s.vary_seed, "Draw a master seed and print it")->excludes(seed);
@@ -33,6 +57,17 @@ void add_selection(CLI::App& command, Selection& s) {
       ->capture_default_str();
   command.add_flag("--in-process", s.in_process,
                    "Load plugins into this process, on one lane, for debuggers and timing");
+  command
+      .add_option("--memory-limit", s.memory_limit,
+                  "GiB that each worker or adapter may take, 0 for no limit; by default 3/4 of the machine's "
+                  "memory, shared among the lanes, and at least 2")
+      ->check(is_number_from(0, 1e6));
+  command
+      .add_option(
+          "--call-timeout", s.call_timeout,
+          "Seconds that a call may take; by default 60 for a plugin and 30 for an adapter, whose first "
+          "call may always take 4 times as long")
+      ->check(is_number_from(0.001, 1e6));
 }
 
 void default_backends(Selection& s) {
@@ -72,16 +107,20 @@ int run_cli(int argc, char** argv) {
   add_selection(*overhead_app, timed);
 
   std::string what, profile = "quick";
-  CLI::App* list_app = app.add_subcommand("list", "List backends, checks, rows, suites or cases");
-  list_app->add_option("what", what, "backends, checks, rows, suites or cases")
+  CLI::App* list_app =
+      app.add_subcommand("list", "List backends, checks, rows, suites, cases, dialects or roundings");
+  list_app->add_option("what", what, "backends, checks, rows, suites, cases, dialects or roundings")
       ->required()
-      ->check(CLI::IsMember({"backends", "checks", "rows", "suites", "cases"}));
+      ->check(CLI::IsMember({"backends", "checks", "rows", "suites", "cases", "dialects", "roundings"}));
   list_app->add_option("--profile", profile, "Whose cases")->capture_default_str();
+  std::string list_dialect = "pytorch", explain_dialect = "pytorch";
+  add_dialect(*list_app, list_dialect);
   list_app->add_flag("--json", json, "For scripts");
 
   std::string check_id;
   CLI::App* explain_app = app.add_subcommand("explain", "Say what a check catches and what it cannot see");
   explain_app->add_option("check", check_id, "Id of a check")->required();
+  add_dialect(*explain_app, explain_dialect);
 
   std::string results, out;
   CLI::App* report_app = app.add_subcommand("report", "Write the reports of a results.jsonl again");
@@ -123,6 +162,24 @@ int run_cli(int argc, char** argv) {
       app.add_subcommand("doctor", "Say what works on this machine, what is missing and how to get it");
   doctor_app->add_flag("--json", json, "For scripts");
 
+  InitArguments init;
+  CLI::App* init_app = app.add_subcommand("init", "Write the skeleton of an adapter into a new folder");
+  init_app->add_option("name", init.name, "Name of the adapter and of its folder")->required();
+  init_app->add_option("--lang", init.language, "python, node or cpp")->required();
+  init_app->add_option("--out", init.out, "Where the folder goes; default: here");
+
+  ValidateArguments validated;
+  CLI::App* validate_app = app.add_subcommand(
+      "validate-adapter",
+      "Try small exchanges with an adapter and say what is wrong with it, before its kernel is judged");
+  validate_app->add_option("command", validated.command, "What starts it, e.g. \"python3 my_adapter.py\"")
+      ->required();
+  validate_app
+      ->add_option("--timeout", validated.timeout,
+                   "Seconds for a reply; the first of a process may take four times that")
+      ->capture_default_str();
+  validate_app->add_flag("--json", validated.json, "For scripts");
+
   std::string plugin;
   CLI::App* worker_app = app.add_subcommand("worker", "");
   worker_app->group("");  // hidden: how we start ourselves
@@ -138,7 +195,18 @@ int run_cli(int argc, char** argv) {
     return static_cast<int>(usage_error(fmt::format("{}; 'dropcheck --help' shows the usage", e.what())));
   }
   if (*worker_app) return worker_command(plugin);
-  const Registry registry = make_registry();
+  if (*init_app) return static_cast<int>(init_command(init));
+  if (*validate_app) return static_cast<int>(validate_command(validated));
+  // Checks are registered as they stand under the dialect, so it comes first.
+  std::string chosen = run.selection.dialect;
+  if (*plan_app) chosen = planned.dialect;
+  if (*overhead_app) chosen = timed.dialect;
+  if (*list_app) chosen = list_dialect;
+  if (*explain_app) chosen = explain_dialect;
+  const auto dialect = suites::find_dialect(chosen);
+  if (!dialect) return static_cast<int>(usage_error(dialect.error().message));
+  run.selection.rules = planned.rules = timed.rules = *dialect;
+  const Registry registry = make_registry(*dialect);
   default_backends(run.selection);
   default_backends(planned);
   default_backends(timed);

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "impl/mutants/mutants.hpp"
+#include "suites/dialect_file.hpp"
+#include "suites/dialect_words.hpp"
 #include "tools/commands.hpp"
 
 namespace dropcheck::tools {
@@ -44,7 +46,7 @@ std::vector<Item> rows(const Registry& registry) {
   return items;
 }
 
-std::vector<Item> suites(const Registry& registry) {
+std::vector<Item> suites_of(const Registry& registry) {
   std::vector<Item> items;
   for (const auto& check : registry.checks()) {
     if (check->info().row) continue;
@@ -54,6 +56,28 @@ std::vector<Item> suites(const Registry& registry) {
     if (known == items.end()) items.push_back({suite, check->info().title});
     else known->text += ", " + check->info().title;
   }
+  return items;
+}
+
+/// The built-in dialects: whose they are, and what they let pass that PyTorch would not do.
+std::vector<Item> dialects() {
+  std::vector<Item> items;
+  for (const std::string& name : suites::builtin_dialects()) {
+    const suites::Dialect dialect = suites::builtin_dialect(name);
+    std::string differences;
+    for (const DialectRule& rule : suites::rules_of(dialect))
+      if (!rule.allows.empty()) differences += fmt::format("; {}", rule.allows);
+    items.push_back({name, fmt::format("{} (fits {}){}", dialect.title, fmt::join(dialect.frameworks, ", "),
+                                       differences)});
+  }
+  return items;
+}
+
+/// The known ways of rounding a kept value, by their names in dialect files.
+std::vector<Item> roundings() {
+  std::vector<Item> items;
+  for (const auto form : suites::all_roundings())
+    items.push_back({std::string(reference::name_of(form)), std::string(reference::to_string(form))});
   return items;
 }
 
@@ -94,7 +118,9 @@ ExitCode list_command(const Registry& registry, const std::string& what, const s
   if (what == "backends") items = backends(registry);
   else if (what == "checks") items = checks(registry);
   else if (what == "rows") items = rows(registry);
-  else if (what == "suites") items = suites(registry);
+  else if (what == "suites") items = suites_of(registry);
+  else if (what == "dialects") items = dialects();
+  else if (what == "roundings") items = roundings();
   else {
     PlanOptions options;
     options.profile = profile;

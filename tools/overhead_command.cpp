@@ -88,8 +88,7 @@ Expected<Times> measure(const Registry& registry, const Plan& plan, const std::s
 ExitCode overhead_command(const Registry& registry, const Selection& selection) {
   const auto plan = plan_of(registry, selection);
   if (!plan) return usage_error(plan.error().message);
-  BackendOptions options;
-  options.in_process = selection.in_process;
+  const BackendOptions options = backend_options(selection);
   const unsigned lanes = lanes_of(selection);
   fmt::print("profile {}, {} lanes; random problems left out\n", plan->profile, lanes);
   for (const std::string& spec : split_backend_names(selection.backends)) {

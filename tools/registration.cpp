@@ -17,12 +17,22 @@ namespace {
 Expected<std::unique_ptr<Backend>> open_plugin_anywhere(const std::string& spec,
                                                         const BackendOptions& options) {
   if (options.in_process) return plugin_host::open_plugin(spec);
-  return worker::open_worker({own_path().string(), {"dropcheck", "worker", spec}}, options.deadline);
+  worker::WorkerOptions of_worker;
+  if (options.deadline.count() > 0) of_worker.deadline = options.deadline;
+  of_worker.memory = options.memory_limit;
+  of_worker.stop = options.stop;
+  return worker::open_worker({own_path().string(), {"dropcheck", "worker", spec}}, of_worker);
 }
 
 /// A program that speaks the adapter protocol.
-Expected<std::unique_ptr<Backend>> open_adapter(const std::string& command, const BackendOptions&) {
-  auto opened = process::open_process(command);
+Expected<std::unique_ptr<Backend>> open_adapter(const std::string& command, const BackendOptions& options) {
+  process::Options of_adapter;
+  if (options.deadline.count() > 0) {
+    of_adapter.first = options.deadline * (of_adapter.first / of_adapter.every);
+    of_adapter.every = options.deadline;
+  }
+  of_adapter.limits = {options.memory_limit, options.stop};
+  auto opened = process::open_process(command, of_adapter);
   if (!opened) return opened.error();
   return std::unique_ptr<Backend>(std::move(*opened));
 }
@@ -53,7 +63,7 @@ Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec) {
   return plugin_host::open_plugin(spec);
 }
 
-Registry make_registry() {
+Registry make_registry(const suites::Dialect& dialect) {
   Registry registry;
   registry.add_backend({"reference", "reference[:STREAM]",
                         "the definition itself, readable before fast; or a simulated stream, for example "
@@ -65,11 +75,11 @@ Registry make_registry() {
       {"libtorch", "libtorch", "the real LibTorch, behind the plugin ABI", false, open_libtorch, true});
   registry.add_backend({"plugin", "plugin:PATH[?CONFIG]", "a shared library with the C plugin ABI", true,
                         open_plugin_anywhere, true});
-  registry.add_backend({"exec", "exec:COMMAND", "a program in any language, by the adapter protocol", true,
-                        open_adapter});
+  registry.add_backend(
+      {"exec", "exec:COMMAND", "a program in any language, by the adapter protocol", true, open_adapter});
   registry.add_backend({"mutant", "mutant:ID", "a deliberately wrong implementation, to see it caught", true,
                         mutants::open_mutant});
-  suites::register_suites(registry);
+  suites::register_suites(registry, dialect);
   return registry;
 }
 

@@ -4,10 +4,12 @@
 #include <filesystem>
 
 #include "harness/core/registry.hpp"
+#include "suites/dialect.hpp"
 
 namespace dropcheck::tools {
 
-Registry make_registry();
+/// Checks and protocols as they stand under that dialect.
+Registry make_registry(const suites::Dialect& dialect = suites::pytorch_dialect());
 
 /// Opens `spec` (PATH[?CONFIG]) in this process; what the hidden worker command serves.
 Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec);

@@ -12,6 +12,7 @@
 #include "harness/run/rejections.hpp"
 #include "harness/run/repro.hpp"
 #include "harness/run/runner.hpp"
+#include "impl/process/child.hpp"
 #include "reports/jsonl.hpp"
 #include "reports/results_file.hpp"
 #include "reports/summary.hpp"
@@ -27,15 +28,21 @@ std::atomic<bool> g_stop{false};               // asks all lanes to end
 volatile std::sig_atomic_t g_interrupted = 0;  // it was the user who asked
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-void on_signal(int) {
-  g_interrupted = 1;
-  g_stop.store(true);
+void on_signal(int number) {
+  if (g_interrupted == 0) {
+    g_interrupted = 1;
+    g_stop.store(true);
+    return;
+  }
+  // A second Ctrl-C ends at once. Workers see that the run is gone; adapters cannot.
+  process::kill_all_children();
+  std::signal(number, SIG_DFL);
+  std::raise(number);
 }
 
 void catch_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends at once
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a reader of our output that leaves must not cost the results
@@ -47,23 +54,41 @@ CheckRecord record_of(const CheckInfo& info) {
           info.cannot_see, info.row};
 }
 
-BackendOptions backend_options(const Selection& selection) {
-  BackendOptions options;
-  options.in_process = selection.in_process;
-  return options;
+constexpr const char* kLedger = "ledger";  // stands for the protocol in its results
+
+/// Options that a result may depend on and the plan does not know, as they were given.
+std::string limits_text(const Selection& selection) {
+  std::string text;
+  if (selection.in_process) text += " --in-process";
+  if (selection.call_timeout > 0) text += fmt::format(" --call-timeout={}", selection.call_timeout);
+  if (selection.memory_limit) text += fmt::format(" --memory-limit={}", *selection.memory_limit);
+  return text;
 }
+
+/// A backend of the run as it was found before any sample was drawn.
+struct FoundBackend {
+  BackendRecord record;
+  std::vector<Incident> incidents;
+};
 
 /// Opens every backend once. One that cannot be opened is a finding of the run; a name that cannot be is a
 /// usage error.
-Expected<std::vector<BackendRecord>> look_at_backends(const Registry& registry, const Selection& selection) {
-  std::vector<BackendRecord> backends;
+Expected<std::vector<FoundBackend>> look_at_backends(const Registry& registry, const Selection& selection) {
+  std::vector<FoundBackend> backends;
+  BackendOptions options = backend_options(selection);
+  options.stop = &g_stop;
   for (const std::string& spec : split_backend_names(selection.backends)) {
-    BackendRecord backend;
-    backend.spec = spec;
-    const auto opened = registry.open(spec, backend_options(selection));
-    if (opened) backend.capabilities = (*opened)->capabilities();
-    else if (opened.error().code == ErrorCode::invalid_argument) return opened.error();
-    else backend.open_error = opened.error().message;
+    FoundBackend backend;
+    backend.record.spec = spec;
+    const auto opened = registry.open(spec, options);
+    if (opened) {
+      backend.record.capabilities = (*opened)->capabilities();
+      backend.incidents = (*opened)->close();
+    } else if (opened.error().code == ErrorCode::invalid_argument) {
+      return opened.error();
+    } else {
+      backend.record.open_error = opened.error().message;
+    }
     backends.push_back(std::move(backend));
   }
   return backends;
@@ -76,7 +101,7 @@ ResultRecord ledger_alarm(const LedgerEvidence& evidence, const std::string& pat
   result.check = evidence.check;
   result.level = "required";
   result.problem = evidence.problem;
-  result.protocol = "ledger";
+  result.protocol = kLedger;
   result.verdict = Verdict::fail;
   result.comparisons = evidence.n;
   result.message = fmt::format(
@@ -93,7 +118,7 @@ ResultRecord ledger_alarm(const LedgerEvidence& evidence, const std::string& pat
 class Session {
  public:
   Session(const Registry& registry, const RunArguments& arguments, const Plan& plan,
-          std::vector<BackendRecord> backends, Expectations expectations, std::optional<Ledger> ledger,
+          std::vector<FoundBackend> backends, Expectations expectations, std::optional<Ledger> ledger,
           reports::ResultsFile file)
       : registry_(registry),
         arguments_(arguments),
@@ -105,19 +130,21 @@ class Session {
     options_.lanes = lanes_of(arguments.selection);
     options_.backend = backend_options(arguments.selection);
     options_.fail_fast = arguments.fail_fast;
+    limits_ = limits_text(arguments.selection);
   }
 
   ExitCode run() {
     const auto started = std::chrono::steady_clock::now();
     begin();
     bool complete = true;
-    for (const BackendRecord& backend : record_.header.backends) {
-      if (!backend.open_error.empty()) continue;
+    for (std::size_t i = 0; i < record_.header.backends.size(); ++i) {
+      const BackendRecord& backend = record_.header.backends[i];
       if (g_stop.load()) {
         complete = false;
         break;
       }
-      complete = judge(backend) && complete;
+      if (!backend.open_error.empty()) continue;
+      complete = judge(backend, incidents_[i]) && complete;
       RejectionList rejected = rejections_of(backend.spec, record_.results, plan_.alpha);
       if (!rejected.rejected.empty()) record_.rejections.push_back(std::move(rejected));
     }
@@ -133,23 +160,28 @@ class Session {
     header.plan_hash = plan_.hash;
     header.master_seed = plan_.master_seed;
     header.dialect = arguments_.selection.dialect;
+    header.dialect_rules = suites::rules_of(arguments_.selection.rules);
     header.profile = plan_.profile;
     header.alpha = plan_.alpha;
     header.filters = plan_.filters;
-    for (BackendRecord& backend : backends_) {
-      ending_.backend_unavailable = ending_.backend_unavailable || !backend.open_error.empty();
-      header.backends.push_back(std::move(backend));
+    for (FoundBackend& backend : backends_) {
+      ending_.backend_unavailable = ending_.backend_unavailable || !backend.record.open_error.empty();
+      header.backends.push_back(std::move(backend.record));
+      incidents_.push_back(std::move(backend.incidents));
     }
     for (const auto& check : registry_.checks()) header.checks.push_back(record_of(check->info()));
     write(reports::header_line(header));
   }
 
-  bool judge(const BackendRecord& backend) {
+  bool judge(const BackendRecord& backend, std::vector<Incident>& incidents) {
     progress_.start(backend.spec);
     RunnerEvents events;
     events.on_result = [this](ResultRecord result) { return take(std::move(result)); };
     events.is_expected = [this](const ResultRecord& result) { return expectations_.lists(result); };
     events.on_progress = [this](std::uint64_t done, std::uint64_t total) { progress_.update(done, total); };
+    events.on_incidents = [&](const std::vector<Incident>& list) {
+      for (const Incident& incident : list) add_incident(incidents, incident);
+    };
     RunnerOptions options = options_;
     const auto family = registry_.family(backend.spec);
     if (options.backend.in_process && family && (*family)->is_plugin) options.lanes = 1;
@@ -157,6 +189,7 @@ class Session {
   }
 
   Verdict take(ResultRecord result) {
+    if (!result.repro.empty() && result.protocol != kLedger) result.repro += limits_;
     expectations_.apply(result);
     const Verdict verdict = result.verdict;
     if (result.level == "required") ending_.verdict = worse(ending_.verdict, verdict);
@@ -189,6 +222,11 @@ class Session {
     record_.environment.emplace_back("in_process", options_.backend.in_process ? "true" : "false");
     record_.environment.emplace_back("wall_seconds", fmt::format("{:.1f}", seconds));
     for (const RejectionList& list : record_.rejections) write(reports::rejections_line(list));
+    for (std::size_t i = 0; i < incidents_.size(); ++i) {
+      if (incidents_[i].empty()) continue;
+      record_.incidents.push_back({record_.header.backends[i].spec, incident_texts(incidents_[i])});
+      write(reports::incidents_line(record_.incidents.back()));
+    }
     write(reports::environment_line(record_.environment));
     ending_.interrupted = g_interrupted != 0;
     Footer& footer = record_.footer;
@@ -221,11 +259,13 @@ class Session {
   const Registry& registry_;
   const RunArguments& arguments_;
   const Plan& plan_;
-  std::vector<BackendRecord> backends_;  // until the header has them
+  std::vector<FoundBackend> backends_;            // until the header has them
+  std::vector<std::vector<Incident>> incidents_;  // by backend
   Expectations expectations_;
   std::optional<Ledger> ledger_;
   reports::ResultsFile file_;
   RunnerOptions options_;
+  std::string limits_;  // of the repro lines
   RunRecord record_;
   RunEnding ending_;
   std::array<std::uint64_t, 6> counts_{};
@@ -255,11 +295,11 @@ ExitCode run_command(const Registry& registry, const RunArguments& given) {
     if (!read) return usage_error(read.error().message);
     expectations = std::move(*read);
   }
+  catch_signals();
   auto backends = look_at_backends(registry, arguments.selection);
   if (!backends) return usage_error(backends.error().message);
   auto file = reports::ResultsFile::create(arguments.out);
   if (!file) return usage_error(file.error().message);
-  catch_signals();
   return Session(registry, arguments, *plan, std::move(*backends), std::move(expectations), std::move(ledger),
                  std::move(*file))
       .run();

@@ -55,8 +55,6 @@ ExitCode usage_error(const std::string& message) {
 }
 
 Expected<Plan> plan_of(const Registry& registry, const Selection& selection) {
-  if (selection.dialect != "pytorch")
-    return usage(fmt::format("dialect '{}' is not known: write pytorch", selection.dialect));
   if (selection.threads > kMaxThreads)
     return usage(fmt::format("--threads={} is too many: write at most {}", selection.threads, kMaxThreads));
   for (const std::string& name : split_backend_names(selection.backends)) {
@@ -71,9 +69,17 @@ Expected<Plan> plan_of(const Registry& registry, const Selection& selection) {
   options.master_seed = *seed;
   options.suites = selection.suites;
   options.check_glob = selection.check_glob;
+  if (selection.dialect !=
+      suites::pytorch_dialect().name) {  // hashes of runs under PyTorch's stay what they were
+    options.dialect = selection.dialect;
+    options.dialect_content = suites::content_text(selection.rules);
+  }
   if (!selection.only_case.empty()) {
     auto problem = parse_descriptor(selection.only_case);
     if (!problem) return usage(fmt::format("--case: {}", problem.error().message));
+    if (problem->p == 1 && !selection.rules.answers_p_one())
+      return usage(fmt::format("--case: {}: write a smaller p",
+                               suites::reason_text(selection.rules, suites::Axis::p_one)));
     const Status fits = fits_memory(*problem, lanes_of(selection));
     if (!fits) return fits.error();
     options.only_case = std::move(*problem);

@@ -63,7 +63,7 @@ install_wheel() {
 set_up() {
   local preset=release
   install_packages g++ cmake ninja-build ccache libfmt-dev libeigen3-dev libboost-dev libgtest-dev libgmock-dev \
-    librapidcheck-dev nlohmann-json3-dev libcli11-dev libdlpack-dev libhwy-dev libxxhash-dev python3
+    librapidcheck-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libdlpack-dev libhwy-dev libxxhash-dev python3
   case $1 in
     debian) install_packages libtorch-dev ;;
     wheel)

@@ -454,7 +454,7 @@ class JsonReader {
 };
 
 /// A text as JSON: its last kMaxTextBytes, bytes outside of ASCII as '?', which keeps any text valid.
-inline std::string quoted(std::string_view text) {
+inline std::string json_text(std::string_view text) {
   if (text.size() > kMaxTextBytes) text.remove_prefix(text.size() - kMaxTextBytes);
   std::string result = "\"";
   for (const char c : text) {
@@ -483,16 +483,16 @@ std::string printed(T value) {
 
 inline std::string quoted_list(const std::vector<std::string>& words) {
   std::string result = "[";
-  for (const std::string& word : words) result += (result.size() > 1 ? "," : "") + quoted(word);
+  for (const std::string& word : words) result += (result.size() > 1 ? "," : "") + json_text(word);
   return result + "]";
 }
 
 /// The members of an object, one after the other.
 class ObjectWriter {
  public:
-  void add(std::string_view name, const std::string& json) { text_ += "," + quoted(name) + ":" + json; }
+  void add(std::string_view name, const std::string& json) { text_ += "," + json_text(name) + ":" + json; }
   void add_text(std::string_view name, const std::string& value) {
-    if (!value.empty()) add(name, quoted(value));
+    if (!value.empty()) add(name, json_text(value));
   }
   void add_list(std::string_view name, const std::vector<std::string>& words) {
     if (!words.empty()) add(name, quoted_list(words));
@@ -771,7 +771,7 @@ class Adapter {
   static void send(Wire& wire, const Json& request, const Reply& reply) {
     const Json* const seq = request.find("seq");
     std::string line = "{\"seq\":" + (seq == nullptr                  ? "null"
-                                      : seq->kind == Json::Kind::text ? quoted(seq->text)
+                                      : seq->kind == Json::Kind::text ? json_text(seq->text)
                                                                       : seq->text);
     line += reply.members.text();
     if (!reply.tensors.empty()) {
@@ -781,8 +781,8 @@ class Adapter {
         std::string shape;
         for (const std::int64_t extent : tensor.shape())
           shape += (shape.empty() ? "" : ",") + printed(extent);
-        list += (list.empty() ? "{\"name\":" : ",{\"name\":") + quoted(name) +
-                ",\"dtype\":" + quoted(tensor.dtype()) + ",\"shape\":[" + shape + "]}";
+        list += (list.empty() ? "{\"name\":" : ",{\"name\":") + json_text(name) +
+                ",\"dtype\":" + json_text(tensor.dtype()) + ",\"shape\":[" + shape + "]}";
         nbytes += tensor.bytes().size();
       }
       line += ",\"tensors\":[" + list + "],\"nbytes\":" + printed(nbytes);
@@ -807,7 +807,7 @@ class Adapter {
     } catch (const Unsupported& error) {
       Reply reply;
       reply.members.add("skipped", "true");
-      reply.members.add("message", quoted(error.what()));
+      reply.members.add("message", json_text(error.what()));
       return reply;
     } catch (const InvalidArgument& error) {
       return errored(error.what(), "invalid_argument");
@@ -825,8 +825,8 @@ class Adapter {
   static Reply errored(const std::string& message, const char* kind) {
     Reply reply;
     reply.members.add("errored", "true");
-    reply.members.add("message", quoted(message));
-    reply.members.add("kind", quoted(kind));
+    reply.members.add("message", json_text(message));
+    reply.members.add("kind", json_text(kind));
     return reply;
   }
 
@@ -868,7 +868,7 @@ class Adapter {
     Reply reply;
     ObjectWriter& out = reply.members;
     out.add("version", printed(kProtocolVersion));
-    out.add("name", quoted(info_.name));
+    out.add("name", json_text(info_.name));
     out.add_text("implementation_version", info_.implementation_version);
     out.add_text("library", info_.library);
     out.add_text("device", info_.device);
@@ -961,7 +961,7 @@ class Adapter {
     if (!result.facts.empty()) {
       std::string facts;
       for (const auto& [name, value] : result.facts)
-        facts += (facts.empty() ? "" : ",") + quoted(name) + ":" + quoted(value);
+        facts += (facts.empty() ? "" : ",") + json_text(name) + ":" + json_text(value);
       reply.members.add("facts", "{" + facts + "}");
     }
     if (call.save) reply.members.add("saved", printed(keep(std::move(result.saved))));

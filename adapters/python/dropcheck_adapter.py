@@ -469,7 +469,12 @@ class TorchTensors:
 
     def gradient(self, saved: Any, dy: Any) -> Any:
         leaf, y = saved
-        return self._torch.autograd.grad(y, leaf, dy, retain_graph=True)[0]
+        try:
+            return self._torch.autograd.grad(y, leaf, dy, retain_graph=True)[0]
+        except RuntimeError as error:
+            if "retain_graph=False" not in str(error):
+                raise
+            return self._torch.autograd.grad(y, leaf, dy)[0]  # torch.compile's runs once only
 
     @staticmethod
     def _bytes(tensor: Any) -> Any:

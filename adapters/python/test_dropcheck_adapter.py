@@ -1018,6 +1018,23 @@ def f(x, p, train, in_place): return torch.nn.functional.dropout(x, p, train, in
             [floats([5.0])],
         )
 
+    @unittest.skipIf(COMPILER is None, "there is no C++ compiler")
+    def test_gradient_of_a_compiled_function(self) -> None:
+        peer = self.peer("""
+import torch
+from dropcheck_adapter import serve
+compiled = torch.compile(lambda x: torch.nn.functional.dropout(x, 0.5))
+@serve(name="a", reseed=torch.manual_seed, backward="autograd")
+def f(x, p): return compiled(x)
+""")
+        peer.start()
+        for n in (64, 65):  # the second size is compiled as a variable, and its gradient may be asked for once
+            reply, (y,) = peer.run(floats([1.0] * n), [n], seed=3, save=True)
+            self.assertEqual(set(values_of(y)), {0.0, 2.0})
+            dy = [float(k) for k in range(n)]
+            _, (dx,) = peer.ask("backward", floats(dy), saved=reply["saved"], tensors=[tensor("dy", [n])])
+            self.assertEqual(values_of(dx), [a * b for a, b in zip(dy, values_of(y))])
+
     def test_refusal(self) -> None:
         self.assertEqual(self.started().run(floats([1.0]), [1], p=1.5)[0]["kind"], "invalid_argument")
 

@@ -42,17 +42,18 @@ typedef enum {
 #define DROPCHECK_CAN_SET_THREADS (1u << 2) /* honours the attribute "threads" */
 #define DROPCHECK_CAN_RETURN_MASK (1u << 3) /* fills the output "mask" */
 #define DROPCHECK_CAN_RETURN_PACKED_MASK (1u << 4)
-#define DROPCHECK_CAN_TAKE_CONSTANT (1u << 5) /* accepts constant_input without an input tensor */
+#define DROPCHECK_CAN_TAKE_CONSTANT (1u << 5) /* accepts constant_input in place of the data of "x" */
 #define DROPCHECK_CAN_RECOMPUTE (1u << 6)     /* save_state and load_state are there */
 #define DROPCHECK_REPORTS_RNG_WORDS (1u << 7)
 #define DROPCHECK_DECLARES_EFFECTIVE_P (1u << 8)
 
 /* What a call wants back, or-ed together. */
-#define DROPCHECK_WANT_OUTPUT (1u << 0)
-#define DROPCHECK_WANT_MASK (1u << 1) /* output "mask": uint8, 1 = kept, shape of the input */
-#define DROPCHECK_WANT_PACKED_MASK \
-  (1u << 2) /* output "packed_mask": uint8, least significant bit first, 1 = kept */
-#define DROPCHECK_WANT_SAVED (1u << 3) /* keep what backward needs and return a token */
+#define DROPCHECK_WANT_OUTPUT (1u << 0) /* absent: there is no output "y"; a packed mask is wanted alone */
+#define DROPCHECK_WANT_MASK (1u << 1)   /* output "mask": uint8, 1 = kept, shape of the input */
+#define DROPCHECK_WANT_PACKED_MASK                                                                    \
+  (1u << 2) /* output "packed_mask": uint8, one dimension of ceil(n/8) for n elements of the input in \
+               row-major order, least significant bit first, 1 = kept; bits past n are 0 */
+#define DROPCHECK_WANT_SAVED (1u << 3)     /* keep what backward needs and return a token */
 #define DROPCHECK_WANT_RNG_WORDS (1u << 4) /* fill rng_words, from a plugin that reports them */
 
 /* Texts are owned by the plugin and live as long as the context. Lists are comma-separated words of
@@ -78,8 +79,8 @@ typedef struct dropcheck_capabilities {
 } dropcheck_capabilities;
 
 typedef struct dropcheck_named_tensor {
-  const char* name; /* forward: in "x", out "y", "mask", "packed_mask"; backward: in "dy", out "dx"; forms of a
-                       call may have more (docs/attributes.md) */
+  const char* name; /* forward: in "x", out "y", "mask", "packed_mask"; backward: in "dy", out "dx"; forms of
+                       a call may have more (docs/attributes.md) */
   DLTensor* tensor;
 } dropcheck_named_tensor;
 
@@ -99,7 +100,8 @@ typedef struct dropcheck_call {
                      claims DROPCHECK_CAN_SET_THREADS, {"form":NAME} only to one that lists the form. Refuse
                      unknown keys as unsupported. docs/attributes.md lists them. */
   uint32_t want;  /* DROPCHECK_WANT_... */
-  double constant_input; /* value of every input element when there is no tensor "x" */
+  double constant_input; /* value of every element of "x" where that tensor has no data (NULL); sent so only
+                            to a plugin that claims DROPCHECK_CAN_TAKE_CONSTANT */
   uint32_t input_count;
   const dropcheck_named_tensor* inputs;
   uint32_t output_count;

@@ -50,6 +50,8 @@ class Tensor {
     return {tensor_->strides, static_cast<std::size_t>(tensor_->ndim)};
   }
   DLDataType dtype() const { return tensor_->dtype; }
+  /// False for the input of a call with a constant one.
+  bool has_data() const { return tensor_->data != nullptr; }
   void* data() const { return static_cast<char*>(tensor_->data) + tensor_->byte_offset; }
   std::size_t count() const {
     std::size_t n = 1;
@@ -67,6 +69,8 @@ class Tensor {
   /// The elements of a contiguous tensor of this type; throws Unsupported for another size or layout.
   template <typename T>
   std::span<T> dense() const {
+    if (!has_data() && count() > 0)
+      throw std::logic_error("the input is a constant: ask Call::constant() first");
     if (tensor_->dtype.bits != 8 * sizeof(T)) throw Unsupported("dtype of another size");
     if (!is_contiguous()) throw Unsupported("only contiguous tensors");
     return {static_cast<T*>(data()), count()};
@@ -90,7 +94,11 @@ class Call {
   /// JSON object as text.
   std::string_view attributes() const { return call_->attributes; }
   bool wants(std::uint32_t what) const { return (call_->want & what) != 0; }
-  double constant_input() const { return call_->constant_input; }
+  /// The value of every element of "x" where that has no data; for kernels that claim
+  /// DROPCHECK_CAN_TAKE_CONSTANT.
+  std::optional<double> constant() const {
+    return input("x").has_data() ? std::nullopt : std::optional(call_->constant_input);
+  }
   /// Throws InvalidArgument when the call has no tensor of that name.
   Tensor input(std::string_view name) const { return find(call_->inputs, call_->input_count, name); }
   Tensor output(std::string_view name) const { return find(call_->outputs, call_->output_count, name); }
@@ -111,6 +119,20 @@ class Call {
     throw InvalidArgument("the call has no tensor named " + std::string(name));
   }
   const dropcheck_call* call_;
+};
+
+/// The output "packed_mask", all dropped to begin with. Only where the call wants DROPCHECK_WANT_PACKED_MASK,
+/// for kernels that claim DROPCHECK_CAN_RETURN_PACKED_MASK; throws InvalidArgument elsewhere.
+class PackedMask {
+ public:
+  explicit PackedMask(const Call& call) : bytes_(call.output("packed_mask").dense<unsigned char>()) {
+    for (unsigned char& byte : bytes_) byte = 0;
+  }
+  /// Element `i` of the input in row-major order is kept.
+  void keep(std::size_t i) { bytes_[i / 8] = static_cast<unsigned char>(bytes_[i / 8] | 1u << (i % 8)); }
+
+ private:
+  std::span<unsigned char> bytes_;
 };
 
 class Result {

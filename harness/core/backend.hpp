@@ -11,6 +11,7 @@
 
 #include "harness/core/attributes.hpp"
 #include "harness/core/expected.hpp"
+#include "harness/core/incident.hpp"
 #include "harness/core/memory.hpp"
 #include "harness/core/problem.hpp"
 #include "harness/core/tensor.hpp"
@@ -107,9 +108,13 @@ struct Call {
   std::uint32_t threads = 0;  // 0: the backend's default
   bool save_for_backward = false;
   bool count_words = false;  // also report Observation::rng_words
-  CallTensor x;
-  CallTensor y;     // absent in place
-  CallTensor mask;  // bytes, 1 = kept; only when wanted
+  CallTensor x;              // with constant_input only its shape and dtype: no memory
+  CallTensor y;              // absent in place, and where only the packed mask is wanted
+  CallTensor mask;           // bytes, 1 = kept; only when wanted
+  /// u8, one dimension of ceil(n/8) for n elements of x in logical order: least significant bit first, 1 =
+  /// kept, bits past n are 0. Only when wanted.
+  CallTensor packed_mask{};
+  std::optional<double> constant_input = std::nullopt;  // every element of x; exact in its dtype
   Attributes attributes{};
   std::vector<NamedTensor> inputs{};   // besides x
   std::vector<NamedTensor> outputs{};  // besides y and mask
@@ -149,6 +154,9 @@ class Backend {
   virtual Expected<Observation> backward(const BackwardCall& call) = 0;
   /// Forgets a saved call. Unknown tokens are ignored.
   virtual void release(SavedToken saved) = 0;
+  /// Ends the backend; nothing else may be called afterwards but the destructor. Returns what it did, over
+  /// its whole life, beside answering its calls.
+  virtual std::vector<Incident> close() { return {}; }
 };
 
 }  // namespace dropcheck

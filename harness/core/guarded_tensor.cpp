@@ -78,14 +78,15 @@ GuardedTensor::GuardedTensor(std::unique_ptr<Memory> memory, const Problem& prob
   body_bytes_ = body_bytes_of(problem, g);
   bytes_after_ = std::min(memory_->size() - static_cast<std::size_t>(body_ - memory_->data()) - body_bytes_,
                           kGuardBytes + kMemoryAlignment);
-  std::fill(memory_->data(), body_, kGuard);
-  std::fill_n(body_ + body_bytes_, bytes_after_, kGuard);
   view_ = {body_, problem.dtype, problem.shape, g.strides};
   has_gaps_ = g.span > element_count(problem.shape);
   poison();
 }
 
 void GuardedTensor::poison() {
+  // What one call overwrote must not be held against the next.
+  std::fill(memory_->data(), body_, kGuard);
+  std::fill_n(body_ + body_bytes_, bytes_after_, kGuard);
   if (body_bytes_ > 0) std::memset(body_, std::to_integer<int>(kPoison), body_bytes_);
 }
 

@@ -129,6 +129,10 @@ TEST_P(GuardedTensorOf, ForgetsWhatWasWrittenWhenPoisonedAgain) {
   tensor.poison();
   EXPECT_THAT(tensor.fault("y", true), Optional(StartsWith("y: 4 of 4")));
   EXPECT_EQ(tensor.fault("y", false), std::nullopt);
+  tensor.view().data[-1] = std::byte{0};
+  EXPECT_THAT(tensor.fault("y", false), Optional(StartsWith("y: 1 bytes outside")));
+  tensor.poison();
+  EXPECT_EQ(tensor.fault("y", false), std::nullopt) << "what one call overwrote is not held against the next";
 }
 
 TEST_P(GuardedTensorOf, StartsOneElementAfterAnAlignedAddressWhenShifted) {

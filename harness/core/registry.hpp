@@ -1,7 +1,9 @@
 #pragma once
 // The one place where the run learns which backends, protocols, checks and profiles exist. `tools` fills it.
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,8 +15,12 @@
 namespace dropcheck {
 
 struct BackendOptions {
-  bool in_process = false;                     // load plugins here instead of in a worker
-  std::chrono::milliseconds deadline{60'000};  // of one call to a worker
+  bool in_process = false;  // load plugins here instead of in a worker
+  /// Of one call to a worker or an adapter; 0: what the kind of backend takes for sensible.
+  std::chrono::milliseconds deadline{0};
+  std::uint64_t memory_limit = 0;  // bytes that a worker or an adapter may take; 0: no limit
+  /// Once true, calls that take long are given up. Must outlive the backend; may be absent.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 struct BackendFamily {
@@ -37,8 +43,8 @@ class Registry {
   void add_check(std::unique_ptr<Check> check);
   /// Puts the checks in the order of these ids, which are all of theirs.
   void order_checks(const std::vector<std::string>& ids);
-  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, or `own elements` for the protocols with a
-  /// problem of their own; "#" begins a comment.
+  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, or `own elements` for the protocols
+  /// with a problem of their own; "#" begins a comment.
   void add_profile(std::string name, std::string_view text);
 
   const std::vector<BackendFamily>& backends() const { return backends_; }

@@ -11,7 +11,7 @@ namespace dropcheck {
 
 inline constexpr std::string_view kSchemaName = "dropcheck.results";
 inline constexpr int kSchemaMajor = 1;
-inline constexpr int kSchemaMinor = 2;
+inline constexpr int kSchemaMinor = 3;
 
 struct BackendRecord {
   std::string spec;           // as given on the command line
@@ -29,11 +29,19 @@ struct CheckRecord {
   std::optional<DialectRow> row = std::nullopt;
 };
 
+/// One axis of the dialect that was judged by.
+struct DialectRule {
+  std::string axis;    // e.g. "p = 1"
+  std::string value;   // what the dialect says there
+  std::string allows;  // what it lets pass that PyTorch would not do; empty where it agrees with PyTorch
+};
+
 struct RunHeader {
   std::string tool_version;
   std::string plan_hash;
   std::uint64_t master_seed = 0;
   std::string dialect;
+  std::vector<DialectRule> dialect_rules;
   std::string profile;  // "case" when --case stands outside the profile
   double alpha = 0;     // per backend
   std::string filters;  // what --suite, --check and --case left, as text; empty for the whole profile
@@ -83,6 +91,13 @@ struct RejectionList {
   std::vector<Rejection> rejected;
 };
 
+/// What a backend did beside answering its calls, and what was done about it (Backend::close). It decides
+/// nothing.
+struct IncidentList {
+  std::string backend;             // spec
+  std::vector<std::string> texts;  // sorted, each once
+};
+
 struct Footer {
   Verdict verdict = Verdict::error;
   std::vector<std::pair<std::string, std::uint64_t>> counts;  // by verdict name
@@ -97,6 +112,7 @@ struct RunRecord {
   RunHeader header;
   std::vector<ResultRecord> results;
   std::vector<RejectionList> rejections;  // of backends that failed
+  std::vector<IncidentList> incidents;    // of backends that had any
   Environment environment;
   Footer footer;
 };

@@ -50,6 +50,9 @@ struct Step {
   std::optional<Input> upstream;  // also ask for the gradient, with this as dy
   bool want_mask = false;         // where the backend can return one
   bool count_words = false;       // ask for Observation::rng_words, where the backend counts them
+  /// Where the backend packs masks, most calls may ask for the mask alone; the output is asked for as well in
+  /// a random part of them, and compared with it.
+  bool mask_suffices = false;
   /// A refusal is an outcome here, not a fault. Who claims to be a framework is asked for dtypes and layouts
   /// beyond its claims too.
   bool expect_error = false;
@@ -118,13 +121,14 @@ struct StepRecord {
   std::span<const std::byte> x;           // elements handed over, dense, in logical order; streaming
                                           // protocols leave them out where there are integers
   std::span<const std::int8_t> integers;  // the same as numbers; empty for inputs that are not integers
-  TensorView y;                           // the result (in place: x's memory)
-  TensorView mask;                        // data is null when not asked for
-  std::span<const std::byte> dy;          // dense, logical order
-  TensorView dx;                          // data is null when no gradient was asked for, or it was refused
+  TensorView y;     // the result (in place: x's memory); data is null where the mask alone was asked for
+  TensorView mask;  // data is null when not asked for
+  std::span<const std::byte> dy;  // dense, logical order
+  TensorView dx;                  // data is null when no gradient was asked for, or it was refused
   const Expected<Observation>* gradient = nullptr;          // null when no gradient was asked for
   std::vector<std::pair<std::string, TensorView>> extra{};  // the further outputs, forward and backward
-  /// Read off y; absent where that says nothing (eval mode, an error, zeros in x).
+  /// Read off y, or off the packed mask where there is no y; absent where y says nothing (eval mode, an
+  /// error, zeros in x).
   const MaskBits* dropped = nullptr;
   const ChannelBits* channels = nullptr;  // of `dropped`, for operators that drop channels
 };

@@ -4,6 +4,7 @@
 
 #include "harness/core/tensor.hpp"
 #include "harness/run/inputs.hpp"
+#include "harness/run/packed_calls.hpp"
 #include "harness/run/seeds.hpp"
 
 namespace dropcheck {
@@ -38,10 +39,16 @@ class Buffer {
 };
 
 struct Buffers {
-  Buffer x, y, mask, dy, dx;
+  Buffer x, y, mask, packed, dy, dx;
 };
 
-void call_once(Backend& backend, Buffers& buffers, const Step& step, std::optional<std::uint64_t> seed) {
+/// As the executor asks, but that no mask is asked for twice.
+struct Asked {
+  bool output, packed;
+};
+
+void call_once(Backend& backend, Buffers& buffers, const Step& step, std::optional<std::uint64_t> seed,
+               Asked asked) {
   const Problem& problem = step.problem;
   Call call;
   call.op = problem.op;
@@ -52,8 +59,14 @@ void call_once(Backend& backend, Buffers& buffers, const Step& step, std::option
   call.offset = problem.offset;
   call.threads = problem.threads;
   call.save_for_backward = step.upstream.has_value();
-  call.x = buffers.x.of(backend, problem, problem.in_place);
-  if (!problem.in_place) call.y = buffers.y.of(backend, problem, true);
+  if ((asked.packed || step.input == Input::ones) && may_send_constant(backend.capabilities(), step)) {
+    call.x.view = {nullptr, problem.dtype, problem.shape, geometry_of(problem, false).strides};
+    call.constant_input = 1.0;
+  } else {
+    call.x = buffers.x.of(backend, problem, problem.in_place);
+  }
+  if (!problem.in_place && asked.output) call.y = buffers.y.of(backend, problem, true);
+  if (asked.packed) call.packed_mask = buffers.packed.of(backend, packed_problem(problem), true);
   if (step.want_mask && backend.capabilities().mask_output) {
     Problem bytes = problem;
     bytes.dtype = DType::u8;
@@ -85,11 +98,15 @@ void BackendAlone::run(std::span<const Job> jobs, std::uint64_t master_seed) {
     Buffers buffers;
     for (std::size_t at = next++; at < work.size(); at = next++) {
       const Job& job = *work[at].job;
-      for (const Step& step : job.sample->protocol->steps(job.info, work[at].block)) {
-        const auto seed = step.seed_slot ? std::optional(derived_seed(master_seed, std::to_string(at)) >>
-                                                         (64 - backend.capabilities().seed_bits))
-                                         : std::nullopt;
-        call_once(backend, buffers, step, seed);
+      const Protocol& protocol = *job.sample->protocol;
+      const std::uint64_t any_seed =
+          derived_seed(master_seed, std::to_string(at)) >> (64 - backend.capabilities().seed_bits);
+      const std::vector<Step> steps = protocol.steps(job.info, work[at].block);
+      for (std::size_t i = 0; i < steps.size(); ++i) {
+        const bool packs = may_send_mask_alone(backend.capabilities(), protocol, steps[i]);
+        const bool shown = !packs || shows_output(protocol.id, any_seed, work[at].block, i);
+        call_once(backend, buffers, steps[i], steps[i].seed_slot ? std::optional(any_seed) : std::nullopt,
+                  {.output = shown, .packed = packs});
       }
     }
   };

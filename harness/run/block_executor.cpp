@@ -8,7 +8,8 @@
 #include <tuple>
 
 #include "harness/core/descriptor.hpp"
-#include "harness/core/hash.hpp"
+#include "harness/core/packed_mask.hpp"
+#include "harness/run/packed_calls.hpp"
 
 namespace dropcheck {
 namespace {
@@ -119,11 +120,6 @@ Expected<BlockExecutor::Slot*> BlockExecutor::filled(Role role, const Problem& p
   return got;
 }
 
-struct BlockExecutor::Gradient {
-  Expected<Observation> done = Error{};
-  std::vector<Further> outputs;
-};
-
 std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const SampleInfo& sample,
                                           std::uint64_t block, std::span<const std::uint64_t> seeds,
                                           const std::function<void(const StepRecord&)>& sink,
@@ -166,16 +162,17 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
         record.seed = seeds[own_slot];
       }
     }
-    if (auto trouble = step(protocol, s, record, sink)) return trouble;
+    if (auto trouble = step(protocol, s, current, record, sink)) return trouble;
   }
   return std::nullopt;
 }
 
-std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step& s, StepRecord& record,
+std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step& s, std::uint64_t any_seed,
+                                           StepRecord& record,
                                            const std::function<void(const StepRecord&)>& sink) {
-  const Problem& problem = s.problem;
+  const Capabilities& capabilities = backend_.capabilities();
   if (s.skip_unclaimed || !s.attributes.empty())
-    if (const auto missing = unclaimed(backend_.capabilities(), s)) {
+    if (const auto missing = unclaimed(capabilities, s)) {
       const std::string message = fmt::format("the backend does not claim {}", *missing);
       if (!s.skip_unclaimed) return Trouble{Verdict::unsupported, message};
       const Expected<Observation> refusal = Error{ErrorCode::unsupported, message};
@@ -186,12 +183,77 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   // A backend could spoil its input: streaming samples restore it at each block, the others before every
   // call.
   if (!protocol.streaming || record.index == 0) slots_[kX].holds.reset();
+  Answer answer;
+  const Asked whole{.constant = s.input == Input::ones && may_send_constant(capabilities, s)};
+  auto trouble = may_send_mask_alone(capabilities, protocol, s)
+                     ? ask_for_mask(protocol, s, any_seed, record, answer)
+                     : ask(protocol, s, whole, record, answer);
+  if (trouble) return trouble;
+  sink(record);
+  return std::nullopt;
+}
+
+std::optional<Trouble> BlockExecutor::ask_for_mask(const Protocol& protocol, const Step& s,
+                                                   std::uint64_t any_seed, StepRecord& record,
+                                                   Answer& answer) {
+  const Capabilities& capabilities = backend_.capabilities();
+  const bool takes_constant = may_send_constant(capabilities, s);
+  const bool takes_seeds = has_feature(capabilities, Feature::seeds);
+  const Asked both{.packed = true, .constant = takes_constant && s.input == Input::ones};
+  // A mask must not depend on the values of x, so a constant does in place of any input; the record keeps the
+  // step's integers, which are weights of the mask's entries and no claim about what was sent. Where a seed
+  // can be given twice that is compared below, to the bit; elsewhere only the weighted sums would see such a
+  // mask, and they need the values in every call.
+  const Asked alone{
+      .output = false, .packed = true, .constant = takes_constant && (both.constant || takes_seeds)};
+  if (!shows_output(protocol.id, record.seed.value_or(any_seed), record.block, record.index))
+    return ask(protocol, s, alone, record, answer);
+  const StepRecord blank = record;
+  if (!record.seed) return ask(protocol, s, both, record, answer);
+
+  // The mask is asked for alone first: whoever sends it does not know yet that its output will be asked for
+  // under the same seed.
+  if (auto trouble = ask(protocol, s, alone, record, answer)) return trouble;
+  const MaskBits promised = std::move(*answer.drops);
+  record = blank;
+  if (auto trouble = ask(protocol, s, both, record, answer)) return trouble;
+  if (promised == *answer.drops) return std::nullopt;
+  const MaskBits shown = std::move(*answer.drops);
+  record = blank;
+  if (auto trouble = ask(protocol, s, both, record, answer)) return trouble;
+  // A seed that gives another mask every time shows nothing here; seed_determinism.* judges it.
+  if (shown != *answer.drops) return std::nullopt;
+  if (alone.constant != both.constant) {
+    record = blank;
+    if (auto trouble = ask(protocol, s, {.output = false, .packed = true}, record, answer)) return trouble;
+    if (shown == *answer.drops)
+      return Trouble{Verdict::fail,
+                     fmt::format("the mask depends on the values of x: with the seed {}, {}", *blank.seed,
+                                 difference_text(promised, "x = 1", shown, "x of other numbers"))};
+  }
+  return Trouble{
+      Verdict::fail,
+      fmt::format(
+          "packed_mask: the mask that is sent without an output is not that of the output with the same "
+          "seed, {}: {}",
+          *blank.seed, difference_text(promised, "the mask alone", shown, "the output"))};
+}
+
+std::optional<Trouble> BlockExecutor::ask(const Protocol& protocol, const Step& s, Asked asked,
+                                          StepRecord& record, Answer& answer) {
+  const Problem& problem = s.problem;
   // What is written to has memory of its own for every element, unless the refusal of the opposite is what
   // the step wants to see.
   const bool shares_elements = s.expect_error && problem.layout == Layout::expanded;
-  auto x = filled(kX, problem, s.input, problem.in_place && !shares_elements, !protocol.streaming);
-  if (!x) return trouble_of(x.error(), "allocation");
-  const InputData& pristine = *(*x)->input;
+  Slot* x = nullptr;
+  if (asked.constant) {
+    slots_[kX].input = inputs_->of(s.input, problem, !protocol.streaming);
+  } else {
+    auto got = filled(kX, problem, s.input, problem.in_place && !shares_elements, !protocol.streaming);
+    if (!got) return trouble_of(got.error(), "allocation");
+    x = *got;
+  }
+  const InputData& pristine = *slots_[kX].input;
 
   Call call;
   call.op = problem.op;
@@ -204,17 +266,23 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   call.save_for_backward = s.upstream.has_value();
   call.count_words = s.count_words && backend_.capabilities().reports_rng_words;
   call.attributes = s.attributes;
-  call.x = lend(*(*x)->tensor);
-  Slot* y = *x;
-  if (!problem.in_place) {
+  if (x != nullptr) {
+    call.x = lend(*x->tensor);
+  } else {
+    call.x.view = {nullptr, problem.dtype, problem.shape, geometry_of(problem, false).strides};
+    call.constant_input = 1.0;
+  }
+  Slot* y = nullptr;
+  if (problem.in_place) {
+    y = x;
+    x->holds.reset();  // about to be overwritten
+  } else if (asked.output) {
     auto got = s.output_shape ? slot(kY, dense_problem(*s.output_shape, problem.dtype), true)
                               : slot(kY, problem, true);
     if (!got) return trouble_of(got.error(), "allocation");
     y = *got;
     y->tensor->poison();
     call.y = lend(*y->tensor);
-  } else {
-    (*x)->holds.reset();  // about to be overwritten
   }
   Slot* mask = nullptr;
   if (s.want_mask && backend_.capabilities().mask_output) {
@@ -227,39 +295,50 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
     mask->tensor->poison();
     call.mask = lend(*mask->tensor);
   }
+  Slot* packed = nullptr;
+  if (asked.packed) {
+    auto got = slot(kPacked, packed_problem(problem), true);
+    if (!got) return trouble_of(got.error(), "allocation");
+    packed = *got;
+    poison_packed(*packed->tensor);
+    call.packed_mask = lend(*packed->tensor);
+  }
 
   auto inputs = further(s.inputs, problem.dtype, false);
   if (!inputs) return trouble_of(inputs.error(), "allocation");
   auto outputs = further(s.outputs, problem.dtype, true);
   if (!outputs) return trouble_of(outputs.error(), "allocation");
+  answer.outputs = std::move(*outputs);
   for (Further& f : *inputs) call.inputs.push_back({f.name, lend(f.tensor)});
-  for (Further& f : *outputs) call.outputs.push_back({f.name, lend(f.tensor)});
+  for (Further& f : answer.outputs) call.outputs.push_back({f.name, lend(f.tensor)});
 
-  const Expected<Observation> observation = backend_.forward(call);
+  answer.observation = backend_.forward(call);
+  const Expected<Observation>& observation = answer.observation;
   record.observation = &observation;
   record.x = pristine.elements;
   record.integers = pristine.integers;
-  record.y = y->tensor->view();
+  if (y != nullptr) record.y = y->tensor->view();
+  else record.y = {nullptr, problem.dtype, problem.shape, geometry_of(problem, true).strides};
   if (!observation) {
     if (!is_outcome(s, observation.error().code)) return trouble_of(observation.error(), "forward");
-    if (!problem.in_place)
+    if (!problem.in_place && y != nullptr)
       if (auto fault = y->tensor->fault("y", false)) return Trouble{Verdict::fail, *fault};
-    sink(record);
     return std::nullopt;
   }
   // Reading the mask tells on the way whether any poison is left, which spares another look at all elements.
   std::optional<OutputBits> output;
-  if (output_shows_mask(s)) output = read_output(problem.op, record.y);
+  if (y != nullptr && output_shows_mask(s)) output = read_output(problem.op, record.y);
   // Among the results of extreme inputs are NaNs, and some libraries make theirs of all bits set, like the
   // poison (vectorised bf16 in PyTorch 1.13.1): those rows compare every element themselves.
   const bool must_write = !s.expect_error && s.input != Input::extremes && (!output || output->any_all_ones);
-  if (auto fault = y->tensor->fault(problem.in_place ? "x (in place)" : "y", must_write))
-    return Trouble{Verdict::fail, *fault};
-  if (!problem.in_place) {
-    if (auto fault = (*x)->tensor->fault("x", false)) return Trouble{Verdict::fail, *fault};
+  if (y != nullptr)
+    if (auto fault = y->tensor->fault(problem.in_place ? "x (in place)" : "y", must_write))
+      return Trouble{Verdict::fail, *fault};
+  if (!problem.in_place && x != nullptr) {
+    if (auto fault = x->tensor->fault("x", false)) return Trouble{Verdict::fail, *fault};
     if (!protocol.streaming) {
       std::vector<std::byte> now(pristine.elements.size());
-      gather((*x)->tensor->view(), now.data());
+      gather(x->tensor->view(), now.data());
       if (now != pristine.elements)
         return Trouble{Verdict::fail, "x: the backend changed its input in a call that was not in place"};
     }
@@ -268,27 +347,36 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
     if (auto fault = mask->tensor->fault("mask", true)) return Trouble{Verdict::fail, *fault};
     record.mask = mask->tensor->view();
   }
-  for (Further& f : *outputs) {
+  if (packed != nullptr) {
+    const auto elements = static_cast<std::uint64_t>(element_count(problem.shape));
+    if (auto fault = packed_fault(*packed->tensor, elements)) return Trouble{Verdict::fail, *fault};
+    const TensorView& bits = packed->tensor->view();
+    answer.drops = drop_bits_of_packed({bits.data, static_cast<std::size_t>(bits.count())}, elements);
+    if (output && output->drops != *answer.drops)
+      return Trouble{Verdict::fail, fmt::format("packed_mask: the mask sent is not that of the output: {}",
+                                                difference_text(*answer.drops, "the mask sent", output->drops,
+                                                                "the output"))};
+  } else if (output) {
+    answer.drops = std::move(output->drops);
+  }
+  for (Further& f : answer.outputs) {
     if (auto fault = f.tensor.fault(f.name, !s.expect_error)) return Trouble{Verdict::fail, *fault};
     record.extra.emplace_back(f.name, f.tensor.view());
   }
   for (Further& f : *inputs)
     if (auto fault = f.tensor.fault(f.name, false)) return Trouble{Verdict::fail, *fault};
-  ChannelBits channels;
-  if (output) {
-    record.dropped = &output->drops;
+  if (answer.drops) {
+    record.dropped = &*answer.drops;
     if (drops_channels(problem.op)) {
-      channels = channel_bits(output->drops, problem.shape);
-      record.channels = &channels;
+      answer.channels = channel_bits(*answer.drops, problem.shape);
+      record.channels = &answer.channels;
     }
   }
-  Gradient back;
   if (s.upstream) {
-    auto trouble = gradient(s, observation->saved, back, record);
+    auto trouble = gradient(s, observation->saved, answer.gradient, record);
     backend_.release(observation->saved);
     if (trouble) return trouble;
   }
-  sink(record);
   return std::nullopt;
 }
 

@@ -51,15 +51,39 @@ class BlockExecutor {
     std::string name;
     GuardedTensor tensor;
   };
-  enum Role { kX, kY, kMask, kDy, kDx, kRoles };
+  enum Role { kX, kY, kMask, kPacked, kDy, kDx, kRoles };
+  /// How a step is asked.
+  struct Asked {
+    bool output = true;     // y, or x in place
+    bool packed = false;    // the packed mask
+    bool constant = false;  // every element of x is 1, given as a number
+  };
+  /// A gradient with the buffers that the record points into.
+  struct Gradient {
+    Expected<Observation> done = Error{};
+    std::vector<Further> outputs{};
+  };
+  /// What a record points into, apart from the slots.
+  struct Answer {
+    Expected<Observation> observation = Error{};
+    std::optional<MaskBits> drops{};
+    ChannelBits channels{};
+    std::vector<Further> outputs{};
+    Gradient gradient{};
+  };
 
   Expected<Slot*> slot(Role role, const Problem& problem, bool is_output);
   /// With `elements` the slot's input has them, for comparisons.
   Expected<Slot*> filled(Role role, const Problem& problem, Input kind, bool is_output, bool elements);
-  std::optional<Trouble> step(const Protocol& protocol, const Step& step, StepRecord& record,
-                              const std::function<void(const StepRecord&)>& sink);
-  /// A gradient with the buffers that the record points into.
-  struct Gradient;
+  /// Fills the record's seed. `any_seed` is one of the block's where the call has none.
+  std::optional<Trouble> step(const Protocol& protocol, const Step& step, std::uint64_t any_seed,
+                              StepRecord& record, const std::function<void(const StepRecord&)>& sink);
+  /// One call. Fills what follows the seed in the record.
+  std::optional<Trouble> ask(const Protocol& protocol, const Step& step, Asked asked, StepRecord& record,
+                             Answer& answer);
+  /// A call whose mask may come without its output.
+  std::optional<Trouble> ask_for_mask(const Protocol& protocol, const Step& step, std::uint64_t any_seed,
+                                      StepRecord& record, Answer& answer);
   std::optional<Trouble> gradient(const Step& step, SavedToken saved, Gradient& gradient, StepRecord& record);
   /// Memory for further tensors, those handed over filled.
   Expected<std::vector<Further>> further(std::span<const ExtraTensor> tensors, DType dtype, bool is_output);

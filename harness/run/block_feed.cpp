@@ -21,6 +21,7 @@ void BlockFeed::observe(const StepRecord& record) {
   const Problem& problem = record.step->problem;
   const double p = declares_rate_ ? (*record.observation)->effective_p.value_or(problem.p) : problem.p;
   logical_.append(record.channels != nullptr ? record.channels->bits : *record.dropped, p);
+  // Masks without outputs are asked for only where there is no other order.
   if (has_memory_order(problem)) memory_.append(drop_bits_in_memory_order(problem.op, record.y), p);
 }
 

@@ -59,12 +59,13 @@ JobRunner::JobRunner(const Registry& registry, std::string spec, const Capabilit
       options_(options),
       master_seed_(master_seed),
       stop_(stop),
-      lanes_(lanes) {}
+      lanes_(lanes) {
+  options_.stop = &stop;
+}
 
 void JobRunner::run(std::span<const Job> jobs, const JobEvents& events) {
   Batch batch{.jobs = jobs, .events = events};
   batch.states.resize(jobs.size());
-  // Opened here and not in the lanes: a worker process ends with the thread that started it.
   for (Lane& lane : lanes_) {
     if (lane.executor || stop_.load()) continue;
     auto opened = registry_.open(spec_, options_);
@@ -79,6 +80,25 @@ void JobRunner::run(std::span<const Job> jobs, const JobEvents& events) {
   for (std::size_t i = 1; i < lanes_.size(); ++i)
     threads.emplace_back([this, &batch, i] { work(batch, lanes_[i]); });
   work(batch, lanes_[0]);
+}
+
+std::vector<Incident> JobRunner::close() {
+  std::vector<std::vector<Incident>> of_lanes(lanes_.size());
+  {
+    std::vector<std::jthread> threads;  // closing may take seconds
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (!lanes_[i].backend) continue;
+      threads.emplace_back([&lane = lanes_[i], &incidents = of_lanes[i]] {
+        lane.executor.reset();  // its tensors must be freed before the backend
+        incidents = lane.backend->close();
+        lane.backend.reset();
+      });
+    }
+  }
+  std::vector<Incident> all;
+  for (const auto& incidents : of_lanes)
+    for (const Incident& incident : incidents) add_incident(all, incident);
+  return all;
 }
 
 void JobRunner::work(Batch& batch, Lane& lane) {

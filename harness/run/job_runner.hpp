@@ -69,6 +69,8 @@ class JobRunner {
 
   /// Returns when all jobs are done or the stop has been asked for. Backends stay open for the next call.
   void run(std::span<const Job> jobs, const JobEvents& events);
+  /// Closes the backends of all lanes and tells what they did beside answering; nothing runs afterwards.
+  std::vector<Incident> close();
 
  private:
   struct BlockOutcome {

@@ -245,9 +245,10 @@ Status known_filters(const Registry& registry, const PlanOptions& options) {
   return Done{};
 }
 
-std::string text_of(const Plan& plan) {
+std::string text_of(const Plan& plan, const std::string& dialect_content) {
   std::string text =
       fmt::format("{}|{}|{}|{}\n", DROPCHECK_VERSION, plan.profile, plan.alpha, plan.master_seed);
+  text += dialect_content;
   for (const PlannedSample& sample : plan.samples) {
     text += fmt::format("{} {} {} {}\n", sample.info.protocol, sample.case_text(), sample.info.blocks,
                         sample.info.calls);
@@ -297,6 +298,7 @@ Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options) {
 
   Plan plan;
   plan.profile = plan.requested_profile = options.profile;
+  plan.dialect = options.dialect;
   plan.alpha = options.alpha;
   plan.master_seed = options.master_seed;
   auto samples = profile_samples(registry, *text, plan.left_out);
@@ -338,7 +340,7 @@ Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options) {
   state_effects(plan, *samples);
   std::erase_if(plan.left_out, [&](const LeftOut& l) { return !matches(options, *registry.check(l.check)); });
   plan.samples = std::move(*samples);
-  plan.hash = text_fingerprint(text_of(plan));
+  plan.hash = text_fingerprint(text_of(plan, options.dialect_content));
   return plan;
 }
 

@@ -47,6 +47,7 @@ struct LeftOut {
 struct Plan {
   std::string profile;            // name, or "case" for a case outside it
   std::string requested_profile;  // as asked for
+  std::string dialect;            // as asked for, where it is not PyTorch's
   double alpha = kDefaultAlpha;
   std::uint64_t master_seed = kDefaultSeed;
   std::string filters;
@@ -65,6 +66,8 @@ struct PlanOptions {
   std::vector<std::string> suites;  // empty: all
   std::string check_glob;           // empty: all
   std::optional<Problem> only_case;
+  std::string dialect;          // that the registry's checks judge by, as asked for; empty: PyTorch's
+  std::string dialect_content;  // its rules, for the hash; empty with it
 };
 
 /// Shares come from the whole profile before the filters, so that a filter changes no verdict. Errors are

@@ -60,7 +60,8 @@ Shares shares_of(const Plan& plan) {
 }
 
 class PlanOfProfile : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Profiles, PlanOfProfile, ::testing::Values("smoke", "quick", "standard", "deep"),
+INSTANTIATE_TEST_SUITE_P(Profiles, PlanOfProfile,
+                         ::testing::Values("smoke", "quick", "standard", "deep", "frameworks"),
                          [](const auto& profile) { return std::string(profile.param); });
 
 TEST_P(PlanOfProfile, SpendsNoMoreThanItsBudget) {
@@ -97,7 +98,7 @@ TEST_P(PlanOfProfile, CarriesEveryCheckOfTheCatalogue) {
 
 TEST_P(PlanOfProfile, StaysWithinItsElements) {
   const std::map<std::string, double> limits = {
-      {"smoke", 1e7}, {"quick", 1.5e9}, {"standard", 4e9}, {"deep", 1e12}};
+      {"smoke", 1e7}, {"quick", 1.5e9}, {"standard", 4e9}, {"deep", 1e12}, {"frameworks", 3e8}};
   const Plan plan = planned(of_profile(GetParam()));
   EXPECT_LE(static_cast<double>(plan.elements()), limits.at(GetParam()));
   EXPECT_GT(static_cast<double>(plan.elements()), std::string_view(GetParam()) == "deep" ? 1e11 : 0.0);
@@ -144,6 +145,21 @@ TEST(Plan, ACaseUnderWhichRowsAreFiledIsTheirsOnlyWhereACheckIsNamed) {
   EXPECT_EQ(row.profile, "quick");
   ASSERT_EQ(row.samples.size(), 1u);
   EXPECT_EQ(row.samples[0].info.protocol, "row_76");
+}
+
+TEST(Plan, TheHashHoldsTheContentOfADialectAndNothingElseDoes) {
+  PlanOptions options = of_profile("smoke");
+  const Plan pytorch = planned(options);
+  EXPECT_TRUE(pytorch.dialect.empty());
+  options.dialect = "a.toml";
+  options.dialect_content = "dialect a\n  p = 1: refused\n";
+  const Plan a = planned(options);
+  EXPECT_EQ(a.dialect, "a.toml");
+  EXPECT_NE(a.hash, pytorch.hash);
+  options.dialect = "elsewhere/a.toml";
+  EXPECT_EQ(planned(options).hash, a.hash) << "where the file lies changes nothing";
+  options.dialect_content = "dialect a\n  p = 1: zeros\n";
+  EXPECT_NE(planned(options).hash, a.hash);
 }
 
 TEST(Plan, KnowsACaseThatIsTooSmallBeforeItRuns) {

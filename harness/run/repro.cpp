@@ -23,6 +23,7 @@ std::string repro_line(const std::string& backend, const Plan& plan, const std::
   std::string line = fmt::format("dropcheck run {} --profile={} --seed={:#x} --alpha={} --check={}",
                                  shell_word("--backend=" + backend), plan.requested_profile, plan.master_seed,
                                  plan.alpha, check);
+  if (!plan.dialect.empty()) line += fmt::format(" {}", shell_word("--dialect=" + plan.dialect));
   if (problem != kRandomProblems) line += fmt::format(" {}", shell_word("--case=" + problem));
   return line;
 }

@@ -80,6 +80,14 @@ TEST(ReproLine, CarriesAllThatDecidesTheCell) {
             "--check=mask_rate.lanes --case=op=dropout,p=0.1,shape=4");
 }
 
+TEST(ReproLine, CarriesTheDialectWhereItIsNotPytorchs) {
+  Plan plan = plan_of();
+  plan.dialect = "my own/dialect.toml";
+  EXPECT_EQ(repro_line("reference", plan, "mask_rate.lanes", "op=dropout,p=0.1,shape=4"),
+            "dropcheck run --backend=reference --profile=smoke --seed=0x1234 --alpha=2.5e-07 "
+            "--check=mask_rate.lanes '--dialect=my own/dialect.toml' --case=op=dropout,p=0.1,shape=4");
+}
+
 TEST(ReproLine, HasNoCaseForRandomProblems) {
   EXPECT_EQ(repro_line("reference", plan_of(), "mask_rate.random_problems", std::string(kRandomProblems)),
             "dropcheck run --backend=reference --profile=smoke --seed=0x1234 --alpha=2.5e-07 "

@@ -47,6 +47,8 @@ class Run {
   bool execute() {
     first_stage();
     if (!stop_.load()) pursue();
+    const auto incidents = jobs_.close();
+    if (events_.on_incidents) events_.on_incidents(incidents);
     const std::lock_guard lock(mutex_);
     if (stop_.load()) flush_settled();
     return flushed_ == plan_.samples.size() && !failed_fast_;

@@ -29,6 +29,8 @@ struct RunnerEvents {
   std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
   /// Whether this failure is a known one; absent: none is.
   std::function<bool(const ResultRecord&)> is_expected;
+  /// At the end, also of a run that was stopped: what the backends of all lanes did beside answering.
+  std::function<void(const std::vector<Incident>&)> on_incidents;
 };
 
 /// Runs the whole plan against the backend that `spec` names. Returns false when it was stopped (by `stop` or

@@ -44,6 +44,7 @@ void add_judged(Registry& registry, Maker maker) {
 struct Outcome {
   bool finished = false;
   std::vector<ResultRecord> results;
+  std::vector<std::vector<Incident>> incidents;  // by call of on_incidents
 };
 
 struct Asked {
@@ -72,6 +73,7 @@ Outcome run(const Registry& registry, const PlanOptions& options, const Asked& a
     return outcome.results.back().verdict;
   };
   events.on_progress = asked.on_progress;
+  events.on_incidents = [&](const std::vector<Incident>& list) { outcome.incidents.push_back(list); };
   std::atomic<bool> never{false};
   outcome.finished = run_plan(registry, *plan, "judged", asked.capabilities, how, events,
                               asked.stop != nullptr ? *asked.stop : never);
@@ -531,6 +533,48 @@ TEST(Runner, StopsWhenToldTo) {
   outcome = own.run(asked);
   EXPECT_FALSE(outcome.finished);
   EXPECT_EQ(outcome.results.size(), 1u);
+}
+
+/// The reference, which tells an incident when it is closed.
+class TellingBackend final : public reference::ReferenceBackend {
+ public:
+  explicit TellingBackend(std::atomic<int>& closed) : closed_(closed) {}
+  std::vector<Incident> close() override {
+    ++closed_;
+    return {{"sneezed", 2, "call"}};
+  }
+
+ private:
+  std::atomic<int>& closed_;
+};
+
+TEST(Runner, ClosesTheBackendsOfAllLanesAndAddsUpWhatTheyTell) {
+  std::atomic<int> closed{0};
+  Own own([&] { return Expected<std::unique_ptr<Backend>>(std::make_unique<TellingBackend>(closed)); },
+          kThreeCases);
+  own.check("own.fine");
+  Asked asked;
+  asked.lanes = 3;
+  const Outcome outcome = own.run(asked);
+  EXPECT_TRUE(outcome.finished);
+  EXPECT_EQ(closed, 3);
+  ASSERT_EQ(outcome.incidents.size(), 1u) << "told once, at the end";
+  EXPECT_THAT(incident_texts(outcome.incidents[0]), ElementsAre("sneezed (6 calls)"));
+}
+
+TEST(Runner, TellsIncidentsAlsoOfARunThatWasStopped) {
+  std::atomic<int> closed{0};
+  Own own([&] { return Expected<std::unique_ptr<Backend>>(std::make_unique<TellingBackend>(closed)); },
+          kThreeCases);
+  own.check("own.fine");
+  std::atomic<bool> stop{false};
+  Asked asked;
+  asked.stop = &stop;
+  asked.on_result = [&](const ResultRecord&) { stop = true; };
+  const Outcome outcome = own.run(asked);
+  EXPECT_FALSE(outcome.finished);
+  ASSERT_EQ(outcome.incidents.size(), 1u);
+  EXPECT_THAT(incident_texts(outcome.incidents[0]), ElementsAre("sneezed (2 calls)"));
 }
 
 TEST(Runner, DoesNotJudgeASampleThatWasCutShort) {

@@ -115,6 +115,7 @@ class PluginBackend final : public Backend {
     in.add("x", call.x);
     if (call.y) out.add("y", call.y);
     if (call.mask) out.add("mask", call.mask);
+    if (call.packed_mask) out.add("packed_mask", call.packed_mask);
     in.add(call.inputs);
     out.add(call.outputs);
     const std::string op(to_string(call.op));
@@ -129,7 +130,10 @@ class PluginBackend final : public Backend {
     request.seed = call.seed.value_or(0);
     request.offset = call.offset;
     request.attributes = attributes.c_str();
-    request.want = DROPCHECK_WANT_OUTPUT | (call.mask ? DROPCHECK_WANT_MASK : 0u) |
+    request.constant_input = call.constant_input.value_or(0);  // x then has no data
+    request.want = (call.y || call.in_place ? DROPCHECK_WANT_OUTPUT : 0u) |
+                   (call.mask ? DROPCHECK_WANT_MASK : 0u) |
+                   (call.packed_mask ? DROPCHECK_WANT_PACKED_MASK : 0u) |
                    (call.save_for_backward ? DROPCHECK_WANT_SAVED : 0u) |
                    (call.count_words ? DROPCHECK_WANT_RNG_WORDS : 0u);
     set_tensors(request, in, out);

@@ -1,5 +1,6 @@
 #include "impl/plugin/plugin_backend.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
@@ -359,6 +360,80 @@ TEST(FaultyPlugins, AreErrorsOrFailuresButNeverPasses) {
   EXPECT_EQ(writes.passed, 0u);
   EXPECT_GT(writes.failed, 0u);
   EXPECT_THAT(writes.first_problem, HasSubstr("writes past its bounds"));
+}
+
+// --- packed masks and constant inputs
+
+TEST(PackedMasks, AndConstantsAreAskedForAsTheHeaderSays) {
+  const auto backend = open_plugin(DROPCHECK_PACKED_PLUGIN);
+  ASSERT_TRUE(backend) << backend.error().message;
+  EXPECT_TRUE((*backend)->capabilities().packed_mask && (*backend)->capabilities().constant_input);
+  OneCall one(**backend);
+  Problem bits;
+  bits.dtype = DType::u8;
+  bits.shape = {1};
+  GuardedTensor mask(*(*backend)->allocate(GuardedTensor::bytes_needed(bits, true)), bits, true);
+  const CallTensor y = one.call.y, x = one.call.x;
+  const auto asked = [&](bool constant, bool output) {
+    one.call.seed = 5;
+    one.call.packed_mask = {&mask.memory(), mask.view()};
+    one.call.y = output ? y : CallTensor{};
+    one.call.x.memory = constant ? nullptr : x.memory;
+    one.call.x.view.data = constant ? nullptr : x.view.data;
+    one.call.constant_input = constant ? std::optional(3.0) : std::nullopt;
+    mask.poison();
+    const auto seen = (*backend)->forward(one.call);
+    EXPECT_TRUE(seen) << seen.error().message;
+    EXPECT_FALSE(mask.fault("packed_mask", false));
+    return seen ? seen->facts.at("asked") : "";
+  };
+  EXPECT_EQ(asked(false, true), "elements y mask");
+  const std::byte first = *mask.view().data;
+  EXPECT_EQ(asked(true, true), "constant y mask");
+  EXPECT_EQ(*mask.view().data, first);
+  for (std::size_t i = 0; i < 8; ++i) {
+    float value = 0;
+    std::memcpy(&value, y.view.data + 4 * i, sizeof value);
+    EXPECT_EQ(value, (std::to_integer<unsigned>(first) >> i & 1u) != 0 ? 6.0f : 0.0f) << i;
+  }
+  EXPECT_EQ(asked(true, false), "constant mask");
+  EXPECT_EQ(*mask.view().data, first);
+  EXPECT_EQ(asked(false, false), "elements mask");
+}
+
+TEST(PackedMasks, OfAnHonestPluginPassTheSmokeProfile) {
+  const Tally tally = judged(DROPCHECK_PACKED_PLUGIN);
+  EXPECT_EQ(tally.failed + tally.errors, 0u) << tally.first_problem;
+  EXPECT_GT(tally.passed, 50u);
+}
+
+class LyingPlugins : public ::testing::TestWithParam<Claim> {};  // config, and part of the message
+
+TEST_P(LyingPlugins, AreFailures) {
+  const Tally tally =
+      judged(fmt::format("{}?{}", DROPCHECK_PACKED_PLUGIN, GetParam().fault), "mask_rate.drop_rate");
+  EXPECT_GT(tally.failed, 0u);
+  EXPECT_EQ(tally.passed + tally.errors, 0u);
+  EXPECT_THAT(tally.first_problem, HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, LyingPlugins,
+    ::testing::Values(Claim{"lies_alone",
+                            "sent without an output is not that of the output with the same seed"},
+                      Claim{"inverted", "the mask sent is not that of the output"},
+                      Claim{"not_written", "were never written"}, Claim{"wrong_rate", "drops"}),
+    [](const auto& row) { return std::string(row.param.fault); });
+
+TEST(LyingPlugins, FailWhereTheMaskDependsOnTheInputOrHasBitsPastTheEnd) {
+  const Tally looks = judged(std::string(DROPCHECK_PACKED_PLUGIN) + "?looks_at_x", "mask_rate.lanes");
+  EXPECT_GT(looks.failed, 0u);
+  EXPECT_EQ(looks.passed, 0u);
+  EXPECT_THAT(looks.first_problem, HasSubstr("the mask depends on the values of x"));
+  const Tally padding = judged(std::string(DROPCHECK_PACKED_PLUGIN) + "?padding", "mask_rate.position");
+  EXPECT_GT(padding.failed, 0u);
+  EXPECT_EQ(padding.passed, 0u);
+  EXPECT_THAT(padding.first_problem, HasSubstr("bits past the last of 1027 elements"));
 }
 
 TEST(OpenPlugin, KeepsAnExceptionFromOpenInside) {

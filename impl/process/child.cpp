@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,14 +17,14 @@
 #include <cstring>
 #include <ctime>
 
-extern "C" char** environ;
-
 namespace dropcheck::process {
 namespace {
 
-constexpr milliseconds kLook{50};         // between two looks whether the child is still alive
-constexpr milliseconds kTermMoment{300};  // between SIGTERM and SIGKILL
-constexpr int kPipeBytes = 1 << 20;       // asked for; the system may give less
+constexpr milliseconds kLook{50};           // between two looks whether the child is still alive
+constexpr milliseconds kTermMoment{300};    // between SIGTERM and SIGKILL
+constexpr milliseconds kFamilyMoment{300};  // that the rest of a family may take to end by itself
+constexpr milliseconds kStopMoment{1000};   // that a reply may still take once the run is stopped
+constexpr int kPipeBytes = 1 << 20;         // asked for; the system may give less
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;
 constexpr std::size_t kReadBytes = std::size_t{1} << 16;
 
@@ -88,6 +89,15 @@ ssize_t write_without_signal(int fd, std::span<const std::byte> bytes) {
   return written;
 }
 
+// Numbers of the groups of all children, where a signal handler finds them. 0 is a free place.
+std::array<std::atomic<pid_t>, 1024> g_groups{};
+static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+void exchange_group(pid_t from, pid_t to) {
+  for (auto& group : g_groups)
+    if (pid_t expected = from; group.compare_exchange_strong(expected, to)) return;
+}
+
 std::string described(int status) {
   if (WIFSIGNALED(status))
     return fmt::format("was ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -100,7 +110,12 @@ std::string described(int status) {
 
 }  // namespace
 
-Expected<std::unique_ptr<Child>> Child::start(const std::string& command) {
+void kill_all_children() {
+  for (const auto& group : g_groups)
+    if (const pid_t leader = group.load(); leader > 0) kill(-leader, SIGKILL);
+}
+
+Expected<std::unique_ptr<Child>> Child::start(const std::string& command, const Limits& limits) {
   auto input = make_pipe(), output = make_pipe(), error = make_pipe();
   for (const auto* pipe : {&input, &output, &error})
     if (!*pipe) return pipe->error();
@@ -124,18 +139,29 @@ Expected<std::unique_ptr<Child>> Child::start(const std::string& command) {
                            POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::string shell = "sh", option = "-c", text = command;
   const std::array<char*, 4> argv{shell.data(), option.data(), text.data(), nullptr};
+  auto mark = std::make_unique<FamilyMark>();
   pid_t pid = -1;
   const int failed =
-      posix_spawn(&pid, "/bin/sh", &settings.actions, &settings.attributes, argv.data(), environ);
+      posix_spawn(&pid, "/bin/sh", &settings.actions, &settings.attributes, argv.data(), mark->environment());
   if (failed != 0) return cannot_start("/bin/sh", failed);
+  const rlimit no_core{0, 0};
+  prlimit(pid, RLIMIT_CORE, &no_core, nullptr);
+  exchange_group(0, pid);
   for (const Descriptor* end : {&input->write, &output->read, &error->read}) never_block(*end);
   for (const Descriptor* end : {&input->write, &output->read}) fcntl(end->get(), F_SETPIPE_SZ, kPipeBytes);
-  return std::unique_ptr<Child>(
-      new Child(pid, std::move(input->write), std::move(output->read), std::move(error->read)));
+  return std::unique_ptr<Child>(new Child(pid, std::move(input->write), std::move(output->read),
+                                          std::move(error->read), limits, std::move(mark)));
 }
 
-Child::Child(pid_t pid, Descriptor input, Descriptor output, Descriptor error)
-    : pid_(pid), input_(std::move(input)), output_(std::move(output)), error_(std::move(error)) {}
+Child::Child(pid_t pid, Descriptor input, Descriptor output, Descriptor error, const Limits& limits,
+             std::unique_ptr<FamilyMark> mark)
+    : pid_(pid),
+      input_(std::move(input)),
+      output_(std::move(output)),
+      error_(std::move(error)),
+      mark_(std::move(mark)),
+      memory_(pid, limits.memory),
+      stop_(limits.stop) {}
 
 Child::~Child() { end(milliseconds(0)); }
 
@@ -153,12 +179,24 @@ void Child::drain_error() {
   else if (got == 0) error_.reset();
 }
 
+Status Child::look(Clock::time_point now) {
+  if (Status fits = memory_.look(now); !fits)
+    return Error{fits.error().code, fmt::format("the adapter {} and was stopped", fits.error().message)};
+  if (stop_ == nullptr || !stop_->load()) return Done{};
+  if (!stopped_) stopped_ = now;
+  if (now >= *stopped_ + kStopMoment) return Error{ErrorCode::io, "the run was stopped"};
+  return Done{};
+}
+
 Expected<Progress> Child::pump(std::span<const std::byte> out, std::span<std::byte> in,
                                std::span<std::byte> spill, Clock::time_point deadline) {
   Clock::time_point next_look = Clock::now() + kLook;
   while (true) {
     const Clock::time_point now = Clock::now();
     const bool dead = now >= next_look && has_exited();
+    // Replies that come faster than the looks must not keep memory from being looked at.
+    if (memory_.is_due(now) || now >= next_look)
+      if (Status fine = look(now); !fine) return fine.error();
     if (now >= next_look) next_look = now + kLook;
     if (now >= deadline) return Error{ErrorCode::timeout, "no answer before the deadline"};
     const auto wait = std::chrono::ceil<milliseconds>(std::min(deadline, next_look) - now).count();
@@ -214,7 +252,9 @@ std::string Child::end(milliseconds patience) {
     kill(-pid_, SIGTERM);
     wait_for_end(kTermMoment);
   }
-  kill(-pid_, SIGKILL);  // also what it left behind, which is why it comes before reaping
+  if (by_itself) left_ = dropcheck::left_behind(pid_, *mark_, kFamilyMoment);
+  end_family(pid_, *mark_);  // before it is reaped, while its number is its own
+  exchange_group(pid_, 0);
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
@@ -226,7 +266,7 @@ std::string Child::end(milliseconds patience) {
   }
   output_.reset();
   error_.reset();
-  ending_ = by_itself ? described(status) : "did not end by itself and was stopped";
+  ending_ = by_itself ? described(status) : kStopped;
   return ending_;
 }
 

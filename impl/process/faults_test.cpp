@@ -484,5 +484,70 @@ TEST(Deadline, OfTheFirstRunIsTheLongOne) {
   EXPECT_EQ(seen.error().code, ErrorCode::timeout);
 }
 
+TEST(Memory, BeyondTheLimitIsAnErrorThatNamesIt) {
+  Options options = patient();
+  options.limits.memory = std::uint64_t{256} << 20;
+  const auto backend = open("eat_memory", options);
+  OneCall one;
+  ASSERT_TRUE(one.forward(*backend, 1));
+  const auto seen = one.forward(*backend, 7);
+  ASSERT_FALSE(seen);
+  EXPECT_EQ(seen.error().code, ErrorCode::resource_exhausted);
+  EXPECT_THAT(
+      seen.error().message,
+      AllOf(HasSubstr("the adapter took 0."),
+            HasSubstr("more than its limit of 0.25 GiB (--memory-limit) and was stopped during run")));
+  EXPECT_TRUE(has_no_children());
+  EXPECT_TRUE(one.forward(*backend, 1)) << "it is started again";
+}
+
+TEST(Stop, IsNotHeldUpByACallThatTakesLong) {
+  std::atomic<bool> stop{false};
+  Options options = patient();
+  options.limits.stop = &stop;
+  const auto backend = open("loop", options);
+  OneCall one;
+  ASSERT_TRUE(one.forward(*backend, 1));
+  stop.store(true);
+  const auto begin = Clock::now();
+  const auto seen = one.forward(*backend, 7);
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(20));
+  ASSERT_FALSE(seen);
+  EXPECT_THAT(seen.error().message, HasSubstr("the run was stopped during run"));
+  EXPECT_TRUE(has_no_children());
+}
+
+/// What close() tells after a call that was answered.
+struct Told {
+  const char* fault;
+  std::vector<std::string> incidents;
+};
+void PrintTo(const Told& told, std::ostream* out) { *out << told.fault; }
+
+class Closing : public ::testing::TestWithParam<Told> {};
+
+TEST_P(Closing, TellsWhatWasDoneBesides) {
+  const auto backend = open(GetParam().fault, patient());
+  OneCall one;
+  ASSERT_TRUE(one.forward(*backend, 7));
+  EXPECT_EQ(incident_texts(backend->close()), GetParam().incidents);
+  EXPECT_TRUE(has_no_children());
+  EXPECT_TRUE(backend->close().empty()) << "once";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Closing,
+    ::testing::Values(
+        Told{"segfault_at_backward", {}},
+        Told{"banner", {"printed to standard output, the last line: Welcome to the library (1 line)"}},
+        Told{"print_between", {R"(printed to standard output, the last line: {"level": "info"} (3 lines))"}},
+        Told{"stray_flood", {"printed to standard output, the last line: n (2097152 lines)"}},
+        Told{"error_flood", {"flooded standard error (10485760 bytes)"}},
+        Told{"leave_and_go_on", {"left 'python3' behind, which was ended (1 process)"}},
+        Told{"leave_daemon", {"left 'python3' behind, which was ended (1 process)"}},
+        Told{"segfault_at_stop", {"was ended by signal 11 (Segmentation fault) when it was asked to stop"}},
+        Told{"loop_at_stop", {"did not end by itself and was stopped when it was asked to stop"}}),
+    [](const auto& tested) { return tested.param.fault; });
+
 }  // namespace
 }  // namespace dropcheck::process

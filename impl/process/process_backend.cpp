@@ -13,20 +13,27 @@ namespace {
 
 constexpr std::size_t kShownError = 2000;  // of the last words in a message
 constexpr std::size_t kShownStray = 500;
+constexpr std::size_t kShownIncident = 200;
 constexpr milliseconds kOwnEnd{1000};  // for one that is just dying to die in its own way
+
+/// The last line of a text that is not empty.
+std::string_view last_line(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of(" \r\n") + 1);
+  return text.substr(text.rfind('\n') + 1);
+}
 
 /// A program that is started again when it was lost, and its conversation.
 class Adapter {
  public:
   Adapter(std::string command, const Options& options) : command_(std::move(command)), options_(options) {}
-  ~Adapter() { stop(); }
+  ~Adapter() { (void)close(); }
   Adapter(const Adapter&) = delete;
   Adapter& operator=(const Adapter&) = delete;
 
   /// Starts a process, the first or another; its claims must stay what they were.
   Status start() {
     ++starts_;
-    auto child = Child::start(command_);
+    auto child = Child::start(command_, options_.limits);
     if (!child) return child.error();
     child_ = std::move(*child);
     wire_.emplace(*child_, stray_);
@@ -76,6 +83,28 @@ class Adapter {
     return seen;
   }
 
+  /// Asks the process to end, and tells what all processes did besides answering.
+  std::vector<Incident> close() {
+    if (child_) {
+      child_->ignore_stop();
+      const Clock::time_point until = Clock::now() + options_.stop;
+      const auto reply = wire_->exchange(
+          stop_request().message, [](const Json&) { return std::uint64_t{0}; }, until);
+      const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
+      const std::string ending = lose(std::max(left, milliseconds(0)));
+      // Frameworks may take their time to leave, which is nobody's business once they have answered.
+      if (ending != "exited with status 0" && !(reply && ending == kStopped))
+        add_incident(incidents_,
+                     {fmt::format("{} {}", ending,
+                                  reply ? "after it had answered stop" : "when it was asked to stop")});
+    }
+    if (stray_.lines > 0)
+      add_incident(incidents_, {fmt::format("printed to standard output, the last line: {}",
+                                            shown_head(last_line(stray_.text.last()), kShownIncident)),
+                                std::exchange(stray_.lines, 0), "line"});
+    return std::exchange(incidents_, {});
+  }
+
   bool is_running() const { return child_ != nullptr; }
   /// Number of the process that runs, or would be started next.
   unsigned process_number() const { return child_ ? starts_ : starts_ + 1; }
@@ -97,6 +126,11 @@ class Adapter {
   std::string lose(milliseconds patience) {
     const std::string ending = child_->end(patience);
     last_words_ = shown_tail(child_->standard_error(), kKeptErrorBytes);
+    const std::uint64_t said = child_->standard_error_bytes();
+    if (said > kKeptErrorBytes) add_incident(incidents_, {"flooded standard error", said, "byte"});
+    for (const std::string& name : child_->left_behind())
+      add_incident(incidents_,
+                   {fmt::format("left '{}' behind, which was ended", printable(name)), 1, "process"});
     wire_.reset();
     child_.reset();
     return ending;
@@ -122,16 +156,6 @@ class Adapter {
     return {error.code, message};
   }
 
-  /// Whatever goes wrong now is of no interest any more.
-  void stop() {
-    if (!child_) return;
-    const Clock::time_point until = Clock::now() + options_.stop;
-    (void)wire_->exchange(
-        stop_request().message, [](const Json&) { return std::uint64_t{0}; }, until);
-    const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
-    child_->end(std::max(left, milliseconds(0)));
-  }
-
   std::string command_;
   Options options_;
   Stray stray_;
@@ -141,6 +165,7 @@ class Adapter {
   unsigned starts_ = 0;
   bool has_run_ = false;
   std::string last_words_, last_loss_;
+  std::vector<Incident> incidents_;
 };
 
 /// Calls may need more memory than there is.
@@ -165,6 +190,11 @@ class AdapterBackend final : public ProcessBackend {
   const Capabilities& capabilities() const override { return claims_.capabilities; }
   std::string stray() const override { return adapter_->stray(); }
   std::string standard_error() const override { return adapter_->standard_error(); }
+  std::vector<Incident> close() override {
+    auto incidents = adapter_->close();
+    if (auto unreported = take_unreported()) add_incident(incidents, {unreported->message});
+    return incidents;
+  }
 
   Expected<Observation> forward(const Call& call) override {
     return within_memory([&]() -> Expected<Observation> {

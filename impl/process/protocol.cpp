@@ -52,16 +52,18 @@ std::optional<double> constant_value(std::span<const std::byte> elements, DType 
   return std::isnan(value) ? std::nullopt : std::optional(value);
 }
 
-void add_input(Request& request, const std::string& name, const TensorView& tensor, bool may_fill) {
+void add_constant(Request& request, const std::string& name, const TensorView& tensor, double value) {
   Json entry = tensor_json(name, tensor.dtype, tensor.shape);
+  entry["value"] = number_json(value);
+  request.message.header["fill"].push_back(std::move(entry));
+}
+
+void add_input(Request& request, const std::string& name, const TensorView& tensor, bool may_fill) {
   const auto elements = dense(tensor, request);
   if (may_fill)
-    if (const auto value = constant_value(elements, tensor.dtype)) {
-      entry["value"] = number_json(*value);
-      request.message.header["fill"].push_back(std::move(entry));
-      return;
-    }
-  request.message.header["tensors"].push_back(std::move(entry));
+    if (const auto value = constant_value(elements, tensor.dtype))
+      return add_constant(request, name, tensor, *value);
+  request.message.header["tensors"].push_back(tensor_json(name, tensor.dtype, tensor.shape));
   request.message.parts.push_back(elements);
 }
 
@@ -155,7 +157,8 @@ std::map<std::string, std::string> facts_in(const Json& reply, Members& members)
 
 Expected<Request> run_request(const Call& call, const Claims& claims) {
   const Capabilities& c = claims.capabilities;
-  if (!call.x || (!call.y && !call.in_place))
+  const bool constant = call.constant_input && !call.x && !call.in_place && c.constant_input;
+  if ((!call.x && !constant) || (!call.y && !call.in_place && !call.packed_mask))
     return Error{ErrorCode::internal, "a call has no tensor to read or to write"};
   Request request;
   Json& header = request.message.header;
@@ -168,9 +171,12 @@ Expected<Request> run_request(const Call& call, const Claims& claims) {
   if (!c.offset_unit.empty()) header["offset"] = call.offset;
   if (call.threads != 0 && c.threads) header["threads"] = call.threads;
   if (call.save_for_backward) header["save"] = request.saves = true;
-  add_input(request, "x", call.x.view, c.constant_input);
-  want(request, "y", call.in_place ? call.x.view : call.y.view);
+  if (constant) add_constant(request, "x", call.x.view, *call.constant_input);
+  else add_input(request, "x", call.x.view, c.constant_input);
+  if (call.in_place) want(request, "y", call.x.view);
+  else if (call.y) want(request, "y", call.y.view);
   if (call.mask) want_mask(request, call.mask.view, claims.plain_mask);
+  if (call.packed_mask) want(request, "packed_mask", call.packed_mask.view);
   add_further(request, call, c.constant_input);
   for (std::size_t i = 0; i < request.wanted.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
@@ -275,7 +281,7 @@ Expected<Observation> observation_from(const Json& reply, std::span<const std::b
     if (wanted.packed) unpack(elements, wanted.to);
     else if (!elements.empty()) scatter(elements.data(), wanted.to);
   }
-  if (!request.wanted.empty()) {
+  if (!request.wanted.empty() && request.wanted.front().name != "packed_mask") {  // that comes first alone
     seen.produced_shape = request.wanted.front().shape;
     seen.produced_dtype = request.wanted.front().dtype;
   }

@@ -238,6 +238,49 @@ TEST(Request, AsksForMasksInTheFormThatTheAdapterHas) {
   EXPECT_EQ(header_of(one, *claims_from(reply))["want"], Json::array({"y", "mask"}));
 }
 
+/// A tensor for the packed mask of six elements.
+std::unique_ptr<GuardedTensor> packed_tensor() {
+  Problem bits;
+  bits.dtype = DType::u8;
+  bits.shape = {1};
+  return std::make_unique<GuardedTensor>(*heap_memory(GuardedTensor::bytes_needed(bits, true)), bits, true);
+}
+
+TEST(Request, AsksForPackedMasksAloneOrBesideTheOutput) {
+  OneCall one;
+  const auto packed = packed_tensor();
+  one.call.packed_mask = {&packed->memory(), packed->view()};
+  EXPECT_EQ(header_of(one, all_claims())["want"], Json::array({"y", "packed_mask"}));
+  one.call.y = {};
+  const auto request = *run_request(one.call, all_claims());
+  EXPECT_EQ(request.message.header["want"], Json::array({"packed_mask"}));
+  EXPECT_EQ(request.message.header["tensors"][0]["name"], "x");
+  const auto bytes =
+      bytes_after(Json::parse(R"({"tensors":[{"name":"packed_mask","dtype":"u8","shape":[1]}]})"), request);
+  ASSERT_TRUE(bytes) << bytes.error().message;
+  EXPECT_EQ(*bytes, 1u);
+  const auto seen = observation_from(Json::object(), std::vector{std::byte{0b11010110}}, request);
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(*packed->view().data, std::byte{0b11010110}) << "as it came, with the bits past the end";
+  EXPECT_TRUE(seen->produced_shape.empty() && !seen->produced_dtype) << "that is said of y";
+  one.call.packed_mask = {};
+  EXPECT_EQ(run_request(one.call, all_claims()).error().code, ErrorCode::internal);
+}
+
+TEST(Request, FillsAnInputThatHasNoMemory) {
+  OneCall one({1, 2, 3, 4, 5, 6}, {2, 3});
+  one.call.x.memory = nullptr;
+  one.call.x.view.data = nullptr;
+  EXPECT_EQ(run_request(one.call, all_claims()).error().code, ErrorCode::internal) << "and no constant";
+  one.call.constant_input = 0.1;
+  const auto request = *run_request(one.call, all_claims());
+  EXPECT_EQ(request.message.header["fill"],
+            Json::parse(R"([{"name":"x","dtype":"f32","shape":[2,3],"value":0.1}])"));
+  EXPECT_TRUE(request.message.parts.empty());
+  EXPECT_EQ(run_request(one.call, *claims_from(good_start())).error().code, ErrorCode::internal)
+      << "only to adapters that take it";
+}
+
 TEST(Request, CarriesFurtherTensors) {
   OneCall one;
   const auto memory = one.tensor(false), weights = one.tensor(true);

@@ -46,6 +46,8 @@ class Wire {
   /// timeout and crashed (the message says how far it had come), protocol, resource_exhausted, io, and
   /// whatever `announced` says.
   Expected<Reply> exchange(Message message, const Announced& announced, Clock::time_point deadline);
+  /// The `seq` of the next message; they count from 0 otherwise.
+  void count_from(std::uint64_t seq) { next_seq_ = seq; }
 
  private:
   struct State;

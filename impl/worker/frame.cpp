@@ -35,11 +35,10 @@ Status wait_readable(int socket, std::optional<Clock::time_point> deadline) {
 }
 
 /// Reads exactly `size` bytes; a descriptor that comes along is kept.
-Status read_all(int socket, void* data, std::size_t size, std::optional<Clock::time_point> deadline,
-                Descriptor& descriptor) {
+Status read_all(int socket, void* data, std::size_t size, const Wait& wait, Descriptor& descriptor) {
   auto* at = static_cast<char*>(data);
   while (size > 0) {
-    Status ready = wait_readable(socket, deadline);
+    Status ready = wait();
     if (!ready) return ready;
     iovec part{at, size};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -102,15 +101,19 @@ Status send_frame(int socket, const nlohmann::json& body, int descriptor) {
 }
 
 Expected<Frame> receive_frame(int socket, std::optional<Clock::time_point> deadline) {
+  return receive_frame(socket, [&] { return wait_readable(socket, deadline); });
+}
+
+Expected<Frame> receive_frame(int socket, const Wait& wait) {
   Frame frame;
   std::uint32_t length = 0;
-  Status got = read_all(socket, &length, sizeof length, deadline, frame.descriptor);
+  Status got = read_all(socket, &length, sizeof length, wait, frame.descriptor);
   if (!got) return got.error();
   if (length > kMaxFrameBytes)
     return Error{ErrorCode::protocol, fmt::format("a frame of {} bytes was announced; at most {} are allowed",
                                                   length, kMaxFrameBytes)};
   std::string text(length, '\0');
-  got = read_all(socket, text.data(), text.size(), deadline, frame.descriptor);
+  got = read_all(socket, text.data(), text.size(), wait, frame.descriptor);
   if (!got) return got.error();
   frame.body = nlohmann::json::parse(text, nullptr, false);
   if (!frame.body.is_object()) return Error{ErrorCode::protocol, "a frame holds no JSON object"};

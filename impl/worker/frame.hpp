@@ -3,6 +3,7 @@
 // descriptor beside it.
 
 #include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -27,5 +28,10 @@ Status send_frame(int socket, const nlohmann::json& body, int descriptor = -1);
 /// Waits until the deadline; errors are timeout, crashed (the other side closed) or protocol (length or text
 /// malformed).
 Expected<Frame> receive_frame(int socket, std::optional<std::chrono::steady_clock::time_point> deadline);
+
+/// Waits until the socket has something to read, or says why no more is waited for.
+using Wait = std::function<Status()>;
+/// The same with a wait of the caller's; its errors pass through.
+Expected<Frame> receive_frame(int socket, const Wait& wait);
 
 }  // namespace dropcheck::worker

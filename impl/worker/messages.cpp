@@ -73,6 +73,31 @@ Expected<CallTensor> tensor_from(const Json& json, const FindMemory& find) {
   });
 }
 
+/// The input of a call whose elements are all equal: no memory, and the value as its bits.
+Json constant_json(const TensorView& view, double value) {
+  return {{"constant", std::bit_cast<std::uint64_t>(value)},
+          {"dtype", std::string(to_string(view.dtype))},
+          {"shape", view.shape}};
+}
+
+Status read_constant(const Json& json, Call& call) {
+  TensorView& view = call.x.view;
+  const auto dtype = dtype_from(json.at("dtype").get<std::string>());
+  view.shape = json.at("shape").get<std::vector<std::int64_t>>();
+  if (!dtype || view.shape.size() > kMaxRank || !json.at("constant").is_number_unsigned())
+    return malformed("constant input");
+  view.dtype = *dtype;
+  view.strides.assign(view.shape.size(), 1);
+  std::int64_t bytes = static_cast<std::int64_t>(size_of(*dtype));
+  for (std::size_t d = view.shape.size(); d-- > 0;) {
+    if (view.shape[d] < 1 || __builtin_mul_overflow(bytes, view.shape[d], &bytes) || bytes > kMaxBytes)
+      return malformed("constant input");
+    if (d > 0) view.strides[d - 1] = view.strides[d] * view.shape[d];
+  }
+  call.constant_input = std::bit_cast<double>(json.at("constant").get<std::uint64_t>());
+  return Done{};
+}
+
 /// An optional tensor of a call.
 Status read_tensor(const Json& json, const char* name, const FindMemory& find, CallTensor& out) {
   if (!json.contains(name)) return Done{};
@@ -193,9 +218,11 @@ Json to_json(const Call& call, const MemoryId& memory_id) {
                {"count_words", call.count_words}};
   add_further(json, call, memory_id);
   if (call.seed) json["seed"] = *call.seed;
-  if (call.x) json["x"] = tensor_json(call.x, memory_id);
+  if (call.constant_input) json["constant_x"] = constant_json(call.x.view, *call.constant_input);
+  else if (call.x) json["x"] = tensor_json(call.x, memory_id);
   if (call.y) json["y"] = tensor_json(call.y, memory_id);
   if (call.mask) json["mask"] = tensor_json(call.mask, memory_id);
+  if (call.packed_mask) json["packed_mask"] = tensor_json(call.packed_mask, memory_id);
   return json;
 }
 
@@ -214,8 +241,15 @@ Expected<Call> call_from(const Json& json, const FindMemory& find) {
     call.count_words = json.at("count_words").get<bool>();
     if (const Status got = read_further(json, find, call); !got) return got.error();
     if (json.contains("seed")) call.seed = json["seed"].get<std::uint64_t>();
+    if (json.contains("constant_x")) {
+      if (json.contains("x")) return malformed("x is there twice");
+      if (const Status got = read_constant(json["constant_x"], call); !got) return got.error();
+    } else if (!json.contains("x")) {
+      return malformed("no x");
+    }
     for (const auto& [name, tensor] :
-         {std::pair{"x", &call.x}, std::pair{"y", &call.y}, std::pair{"mask", &call.mask}}) {
+         {std::pair{"x", &call.x}, std::pair{"y", &call.y}, std::pair{"mask", &call.mask},
+          std::pair{"packed_mask", &call.packed_mask}}) {
       const Status got = read_tensor(json, name, find, *tensor);
       if (!got) return got.error();
     }

@@ -68,6 +68,60 @@ TEST(CallMessage, SurvivesWithAllItsFields) {
   EXPECT_FALSE(back->y);
 }
 
+TEST(CallMessage, CarriesPackedMasksAndInputsWithoutMemory) {
+  const Lent lent;
+  for (const double value : {1.0, -0.0, 0x1p-1074, std::numeric_limits<double>::infinity()}) {
+    Call call;
+    call.x.view = {nullptr, DType::bf16, {3, 4, 5}, {20, 5, 1}};
+    call.constant_input = value;
+    call.packed_mask = lent.tensor(64);
+    const auto back = call_from(sent(to_json(call, lent.id)), lent.find);
+    ASSERT_TRUE(back) << back.error().message;
+    expect_same(back->x, call.x);
+    ASSERT_TRUE(back->constant_input);
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(*back->constant_input), std::bit_cast<std::uint64_t>(value));
+    expect_same(back->packed_mask, call.packed_mask);
+    EXPECT_FALSE(back->y);
+  }
+  Call plain;
+  plain.x = lent.tensor();
+  EXPECT_FALSE(call_from(sent(to_json(plain, lent.id)), lent.find)->constant_input);
+}
+
+TEST(CallMessage, WithoutXNeedsAConstantAndAPossibleShape) {
+  const Lent lent;
+  Call call;
+  call.x.view = {nullptr, DType::f32, {3, 4}, {4, 1}};
+  call.constant_input = 1.0;
+  const Json good = sent(to_json(call, lent.id));
+  ASSERT_TRUE(call_from(good, lent.find));
+  const std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  for (const auto& [key, value] : {std::pair<const char*, Json>{"constant", nullptr},
+                                   {"constant", 1.5},
+                                   {"constant", "1"},
+                                   {"dtype", "f12"},
+                                   {"shape", {-3, 4}},
+                                   {"shape", {0, 4}},
+                                   {"shape", {huge, 4}},
+                                   {"shape", {huge}},
+                                   {"shape", "3,4"},
+                                   {"shape", {1, 1, 1, 1, 1, 1, 1, 1, 1}}}) {
+    Json bad = good;
+    bad["constant_x"][key] = value;
+    const auto back = call_from(bad, lent.find);
+    ASSERT_FALSE(back) << key << " " << value;
+    EXPECT_EQ(back.error().code, ErrorCode::protocol);
+  }
+  Json none = good;
+  none.erase("constant_x");
+  EXPECT_FALSE(call_from(none, lent.find)) << "no x at all";
+  Json both = good;
+  Call with_memory;
+  with_memory.x = lent.tensor();
+  both["x"] = to_json(with_memory, lent.id)["x"];
+  EXPECT_FALSE(call_from(both, lent.find)) << "x twice";
+}
+
 TEST(CallMessage, KeepsEveryBitOfP) {
   const Lent lent;
   for (const double p : {0.1, -0.0, 0x1p-1074, std::numeric_limits<double>::infinity(),
@@ -269,9 +323,17 @@ TEST(HostileMessages, NeverThrowAndNeverReachOutsideTheirMemory) {
   call.seed = 3;
   call.x = lent.tensor();
   call.y = lent.tensor(1024);
+  Call constant;
+  constant.x.view = {nullptr, DType::f32, {3, 4}, {4, 1}};
+  constant.constant_input = 1.0;
+  constant.packed_mask = lent.tensor();
   const std::vector<Json> valid = {
-      to_json(call, lent.id), to_json(BackwardCall{SavedToken{1}, lent.tensor(), lent.tensor()}, lent.id),
-      to_json(Observation{}), to_json(odd_capabilities()), to_json(Error{ErrorCode::protocol, "text"})};
+      to_json(call, lent.id),
+      to_json(constant, lent.id),
+      to_json(BackwardCall{SavedToken{1}, lent.tensor(), lent.tensor()}, lent.id),
+      to_json(Observation{}),
+      to_json(odd_capabilities()),
+      to_json(Error{ErrorCode::protocol, "text"})};
   DROPCHECK_PROPERTY([&] {
     Json message = *rc::gen::elementOf(valid);
     for (int changes = *rc::gen::inRange(1, 4); changes > 0; --changes) {
@@ -285,7 +347,7 @@ TEST(HostileMessages, NeverThrowAndNeverReachOutsideTheirMemory) {
     }
     const auto forward = call_from(message, lent.find);
     if (forward)
-      for (const CallTensor* t : {&forward->x, &forward->y, &forward->mask}) {
+      for (const CallTensor* t : {&forward->x, &forward->y, &forward->mask, &forward->packed_mask}) {
         if (!*t || t->view.count() == 0) continue;
         std::int64_t last = 0;
         for (std::size_t d = 0; d < t->view.shape.size(); ++d)

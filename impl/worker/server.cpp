@@ -1,16 +1,73 @@
 #include "impl/worker/server.hpp"
 
-#include <sys/prctl.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
+#include <iostream>
 #include <map>
+#include <thread>
 
 #include "impl/worker/frame.hpp"
 #include "impl/worker/messages.hpp"
+#include "impl/worker/process_state.hpp"
 #include "impl/worker/shared_memory.hpp"
 
 namespace dropcheck::worker {
 namespace {
+
+/// Ends this process and all of its session once the run hangs up, whatever a call is doing at that moment.
+/// PR_SET_PDEATHSIG would do so with the thread that started the process, and lanes come and go.
+void never_outlive_the_run(int fd) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);  // the thread takes no signal that is meant for the backend
+  std::thread([fd] {
+    pollfd hung_up{fd, 0, 0};  // POLLHUP is always told
+    while (poll(&hung_up, 1, -1) < 0) {
+    }
+    if (getpgrp() == getpid()) kill(0, SIGKILL);
+    _exit(0);
+  }).detach();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+/// What a library printed so far shall not be lost when it crashes later.
+void flush_output() {
+  std::cout.flush();
+  std::fflush(stdout);
+}
+
+/// What a process shares between calls, looked at after each of them.
+class Guard {
+ public:
+  /// After the library was loaded: an incident each, uncounted.
+  Json look_at_loading() {
+    Json said = Json::array();
+    add(said, state_.restore(), 0);
+    add(said, state_.accept_signals(), 0);
+    return said;
+  }
+  /// Signals, which change no call, are looked at after the first calls, then now and then and at the end.
+  Json look_after_call(bool is_last) {
+    constexpr unsigned kEvery = 16;
+    Json said = Json::array();
+    add(said, state_.restore(), 1);
+    if (calls_++ < kEvery || calls_ % kEvery == 0 || is_last) add(said, state_.restore_signals(), 0);
+    return said;
+  }
+
+ private:
+  static void add(Json& said, const std::vector<std::string>& texts, unsigned calls) {
+    for (const std::string& text : texts) said.push_back({{"text", text}, {"calls", calls}});
+  }
+
+  ProcessState state_;
+  std::uint64_t calls_ = 0;
+};
 
 class Server {
  public:
@@ -61,25 +118,30 @@ class Server {
 }  // namespace
 
 int serve(int fd, const std::function<Expected<std::unique_ptr<Backend>>()>& open) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a worker never outlives the lane that started it
+  fcntl(fd, F_SETFD, FD_CLOEXEC);  // what a backend starts must not keep the connection open
+  never_outlive_the_run(fd);
+  Guard guard;
   auto backend = open();
-  if (!backend) {
-    (void)send_frame(fd, to_json(backend.error()));
-    return 0;
-  }
-  if (!send_frame(fd, to_json((*backend)->capabilities()))) return 0;
+  Json hello = backend ? to_json((*backend)->capabilities()) : to_json(backend.error());
+  hello["incidents"] = guard.look_at_loading();
+  flush_output();
+  if (!send_frame(fd, hello) || !backend) return 0;
   Server server(**backend);
   while (true) {
     auto request = receive_frame(fd, std::nullopt);
     if (!request) return 0;  // the run hung up
-    Json answer;
+    const bool closes = request->body.value("do", std::string()) == "close";
+    Json answer = Json::object();
     try {
-      answer = server.answer(*request);
+      if (closes) backend->reset();
+      else answer = server.answer(*request);
     } catch (const std::exception& e) {
       answer = to_json(
           Error{ErrorCode::backend_failed, std::string("an exception escaped the backend: ") + e.what()});
     }
-    if (!send_frame(fd, answer)) return 0;
+    if (Json said = guard.look_after_call(closes); !said.empty()) answer["incidents"] = std::move(said);
+    flush_output();
+    if (!send_frame(fd, answer) || closes) return 0;
   }
 }
 

@@ -11,6 +11,8 @@
 namespace dropcheck::worker {
 namespace {
 
+constexpr std::size_t kWorthHugePages = std::size_t{4} << 20;
+
 Error no_memory(std::size_t bytes) {
   return {ErrorCode::resource_exhausted,
           fmt::format("no shared memory of {} bytes ({}): use a smaller shape or fewer threads", bytes,
@@ -33,6 +35,8 @@ Expected<std::unique_ptr<SharedMemory>> SharedMemory::map(Descriptor file, std::
     return Error{ErrorCode::protocol, "a shared memory file is smaller than announced"};
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (data == MAP_FAILED) return no_memory(bytes);
+  // Fewer pages to walk in two processes; only a hint, which many systems do not take for shared memory.
+  if (bytes >= kWorthHugePages) madvise(data, bytes, MADV_HUGEPAGE);
   return std::unique_ptr<SharedMemory>(
       new SharedMemory(std::move(file), static_cast<std::byte*>(data), bytes));
 }

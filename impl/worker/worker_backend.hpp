@@ -2,6 +2,7 @@
 // A backend that lives in a worker process: a crash, a hang or a stray print there costs its own call and
 // nothing else.
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -17,8 +18,14 @@ struct WorkerCommand {
 
 inline constexpr unsigned kMaxRestarts = 10;
 
-/// Starts a worker and waits for its capabilities. `deadline` is what each call may take. A worker that died
-/// or did not answer is started again for the next call, at most kMaxRestarts times.
-Expected<std::unique_ptr<Backend>> open_worker(WorkerCommand command, std::chrono::milliseconds deadline);
+struct WorkerOptions {
+  std::chrono::milliseconds deadline{60'000};  // of one call; loading may take a minute in any case
+  std::uint64_t memory = 0;                    // bytes that a worker and what it starts may take; 0: no limit
+  const std::atomic<bool>* stop = nullptr;     // once true, calls are not waited for any more
+};
+
+/// Starts a worker and waits for its capabilities. A worker that died, did not answer or took too much memory
+/// is started again for the next call, at most kMaxRestarts times.
+Expected<std::unique_ptr<Backend>> open_worker(WorkerCommand command, const WorkerOptions& options = {});
 
 }  // namespace dropcheck::worker

@@ -2,8 +2,10 @@
 #include "impl/worker/worker_backend.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
 
 #include <cstring>
+#include <thread>
 
 #include "harness/core/guarded_tensor.hpp"
 #include "impl/plugin/plugin_backend.hpp"
@@ -11,15 +13,23 @@
 namespace dropcheck::worker {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
-constexpr std::chrono::milliseconds kPatient{60'000};
-
-Expected<std::unique_ptr<Backend>> open_faulty(const std::string& fault,
-                                               std::chrono::milliseconds deadline = kPatient) {
+Expected<std::unique_ptr<Backend>> open_faulty(const std::string& fault, const WorkerOptions& options = {}) {
   const std::string spec = std::string(DROPCHECK_FAULTY_PLUGIN) + (fault.empty() ? "" : "?" + fault);
-  return open_worker({DROPCHECK_PROGRAM, {"dropcheck", "worker", spec}}, deadline);
+  return open_worker({DROPCHECK_PROGRAM, {"dropcheck", "worker", spec}}, options);
 }
+
+WorkerOptions brief(std::chrono::milliseconds deadline) {
+  WorkerOptions options;
+  options.deadline = deadline;
+  return options;
+}
+
+bool has_no_children() { return waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD; }
 
 /// A call of 4099 ones at p = 0.3 on the backend's own memory.
 struct OneCall {
@@ -94,13 +104,13 @@ TEST(WorkerBackend, APluginThatCrashesWhileOpeningIsReported) {
 }
 
 TEST(WorkerBackend, AProgramThatDoesNotExistIsReported) {
-  const auto backend = open_worker({"/no/such/program", {"dropcheck", "worker", "x"}}, kPatient);
+  const auto backend = open_worker({"/no/such/program", {"dropcheck", "worker", "x"}});
   ASSERT_FALSE(backend);
   EXPECT_THAT(backend.error().message, HasSubstr("cannot be started"));
 }
 
 TEST(WorkerBackend, AProgramThatSpeaksAnotherLanguageIsReported) {
-  const auto backend = open_worker({"/bin/sh", {"sh", "-c", "printf 'no frame at all' >&3"}}, kPatient);
+  const auto backend = open_worker({"/bin/sh", {"sh", "-c", "printf 'no frame at all' >&3"}});
   ASSERT_FALSE(backend);
   EXPECT_EQ(backend.error().code, ErrorCode::protocol);
 }
@@ -140,7 +150,7 @@ TEST(WorkerBackend, ACrashThatNobodyWaitsForIsToldByTheNextCall) {
 }
 
 TEST(WorkerBackend, AHangEndsAtTheDeadlineAndTheNextCallWorks) {
-  const auto backend = open_faulty("hang_at_seed_7", std::chrono::milliseconds(3000));
+  const auto backend = open_faulty("hang_at_seed_7", brief(std::chrono::milliseconds(3000)));
   ASSERT_TRUE(backend) << backend.error().message;
   OneCall one(**backend);
   one.call.seed = 7;
@@ -211,6 +221,148 @@ TEST(WorkerBackend, RestartsEnd) {
   }
   const auto memory = (*backend)->allocate(64);
   EXPECT_FALSE(memory) << "no worker is left to share it with";
+}
+
+TEST(WorkerBackend, ARestartedWorkerDoesNotEndWithTheThreadThatStartedIt) {
+  const auto backend = open_faulty("crash_at_seed_7");
+  ASSERT_TRUE(backend) << backend.error().message;
+  OneCall one(**backend);
+  std::thread([&] {
+    one.call.seed = 7;
+    EXPECT_FALSE((*backend)->forward(one.call));
+    one.call.seed = 1;
+    EXPECT_TRUE((*backend)->forward(one.call));
+  }).join();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const auto again = (*backend)->forward(one.call);
+  EXPECT_TRUE(again) << again.error().message;
+}
+
+TEST(WorkerBackend, TooMuchMemoryIsAnErrorThatNamesTheLimit) {
+  WorkerOptions options;
+  options.memory = std::uint64_t{256} << 20;
+  const auto backend = open_faulty("eat_memory@p=0.3", options);
+  ASSERT_TRUE(backend) << backend.error().message;
+  OneCall one(**backend);
+  const auto seen = (*backend)->forward(one.call);
+  ASSERT_FALSE(seen);
+  EXPECT_EQ(seen.error().code, ErrorCode::resource_exhausted);
+  EXPECT_THAT(seen.error().message, AllOf(HasSubstr("the worker took 0."),
+                                          HasSubstr("more than its limit of 0.25 GiB (--memory-limit)"),
+                                          HasSubstr("during forward and was stopped")));
+  one.call.p = 0.25;
+  const auto again = (*backend)->forward(one.call);
+  EXPECT_TRUE(again) << "it is started again: " << again.error().message;
+}
+
+TEST(WorkerBackend, AStoppedRunDoesNotWaitForTheDeadline) {
+  std::atomic<bool> stop{false};
+  WorkerOptions options;
+  options.stop = &stop;
+  const auto backend = open_faulty("hang", options);
+  ASSERT_TRUE(backend) << backend.error().message;
+  OneCall one(**backend);
+  stop.store(true);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto seen = (*backend)->forward(one.call);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  ASSERT_FALSE(seen);
+  EXPECT_THAT(seen.error().message, HasSubstr("the run was stopped"));
+}
+
+TEST(WorkerBackend, AChildOfADeadWorkerKeepsNobodyWaiting) {
+  const auto backend = open_faulty("leave_child_and_exit@p=0.3");
+  ASSERT_TRUE(backend) << backend.error().message;
+  OneCall one(**backend);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto seen = (*backend)->forward(one.call);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  ASSERT_FALSE(seen);
+  EXPECT_EQ(seen.error().code, ErrorCode::crashed);
+  EXPECT_THAT(seen.error().message, HasSubstr("exited with status 3 during forward"));
+  EXPECT_THAT(incident_texts((*backend)->close()),
+              ElementsAre("left 'dropcheck' behind, which was ended (1 process)"));
+}
+
+TEST(Incidents, OfAGoodPluginThereAreNone) {
+  const auto backend = open_faulty("");
+  ASSERT_TRUE(backend);
+  {
+    OneCall one(**backend);
+    EXPECT_TRUE((*backend)->forward(one.call));
+  }
+  EXPECT_THAT((*backend)->close(), IsEmpty());
+  EXPECT_TRUE(has_no_children());
+}
+
+TEST(Incidents, WhatACallChangesIsSetBackAndCounted) {
+  const auto backend = open_faulty("change_rounding@p=0.25"), good = open_faulty("");
+  ASSERT_TRUE(backend && good);
+  OneCall one(**backend), other(**good);
+  for (const double p : {0.25, 0.3, 0.25, 0.3, 0.25}) {
+    one.call.p = other.call.p = p;
+    ASSERT_TRUE((*backend)->forward(one.call));
+    ASSERT_TRUE((*good)->forward(other.call));
+    // 1 / 0.7 is rounded up to the nearest number, down towards zero.
+    if (p == 0.3) {
+      EXPECT_EQ(one.output(), other.output()) << "the mode of one call is not that of the next";
+    }
+  }
+  EXPECT_THAT(incident_texts((*backend)->close()),
+              ElementsAre("changed the rounding mode to towards zero, which was set back (3 calls)"));
+}
+
+TEST(Incidents, SurviveTheProcessThatCausedThem) {
+  const auto backend = open_faulty("change_rounding_and_crash_at_seed_7");
+  ASSERT_TRUE(backend);
+  OneCall one(**backend);
+  ASSERT_TRUE((*backend)->forward(one.call));
+  one.call.seed = 7;
+  ASSERT_FALSE((*backend)->forward(one.call));
+  one.call.seed = 1;
+  ASSERT_TRUE((*backend)->forward(one.call));
+  EXPECT_THAT(incident_texts((*backend)->close()),
+              ElementsAre("changed the rounding mode to towards zero, which was set back (2 calls)"));
+}
+
+TEST(Incidents, LinesOnStandardOutputAreCountedAndTheLastIsShown) {
+  const auto backend = open_faulty("print");
+  ASSERT_TRUE(backend);
+  OneCall one(**backend);
+  for (int call = 0; call < 3; ++call) ASSERT_TRUE((*backend)->forward(one.call));
+  EXPECT_THAT(incident_texts((*backend)->close()),
+              ElementsAre("printed to standard output, the last line: stray words on standard output "
+                          "{\"do\":\"forward\"} (3 lines)"));
+}
+
+TEST(Incidents, AFloodIsReadToItsEndAndTakesNoMemory) {
+  const auto backend = open_faulty("flood_output");
+  ASSERT_TRUE(backend);
+  OneCall one(**backend);
+  const auto seen = (*backend)->forward(one.call);
+  ASSERT_TRUE(seen) << seen.error().message;
+  EXPECT_THAT(
+      incident_texts((*backend)->close()),
+      ElementsAre("printed to standard output, the last line: " + std::string(99, 'f') + " (100000 lines)"));
+}
+
+TEST(Incidents, AnEndOtherThanAskedForIsTold) {
+  for (const auto& [fault, said] :
+       {std::pair{"crash_in_close", "was ended by signal 6 (Aborted) while it closed"},
+        std::pair{"hang_in_close", "did not end by itself and was stopped while it closed"}}) {
+    const auto backend = open_faulty(fault);
+    ASSERT_TRUE(backend) << backend.error().message;
+    EXPECT_THAT(incident_texts((*backend)->close()), ElementsAre(said));
+    EXPECT_TRUE(has_no_children());
+  }
+}
+
+TEST(Incidents, ALossThatNobodyWasToldIsOne) {
+  const auto backend = open_faulty("crash_in_release");
+  ASSERT_TRUE(backend) << backend.error().message;
+  (*backend)->release({5});
+  EXPECT_THAT(incident_texts((*backend)->close()),
+              ElementsAre(HasSubstr("signal 6 (Aborted) during release")));
 }
 
 TEST(WorkerBackend, MemoryMayOutliveTheBackendHandle) {

@@ -367,6 +367,7 @@ std::vector<RowDefinition> alpha_rows() {
       {.row = {69, "functional alpha_dropout and feature_alpha_dropout", "called with the input alone",
                "training is off by default: the input comes back and nothing is drawn",
                "structural, RNG state", kRunOnBoth, "all", ""},
+       .axes = {Axis::eval},
        .problem = filed,
        .steps = alpha_defaults,
        .judge = judge_alpha_defaults,
@@ -402,6 +403,7 @@ std::vector<RowDefinition> alpha_rows() {
                           "x times 0, which is 0 for finite x and NaN otherwise, not the value of a dropped "
                           "element",
                           "bitwise", kRunOnBoth, "all", ""},
+                  .axes = {Axis::p_one, Axis::dropped},
                   .problem = filed,
                   .steps = alpha_at_one,
                   .judge = judge_alpha_at_one,
@@ -409,6 +411,7 @@ std::vector<RowDefinition> alpha_rows() {
   rows.push_back(
       {.row = {74, "alpha_dropout, feature_alpha_dropout", "backward",
                "dy times fl(a) where kept, dy times 0 where dropped", "bitwise", kRunOnBoth, "all", ""},
+       .axes = {Axis::gradient, Axis::dropped},
        .problem = filed,
        .needs = {Feature::backward},
        .steps = alpha_gradients,

@@ -340,6 +340,7 @@ std::vector<RowDefinition> cuda_rows() {
                "old offset + 4 ceil(N / 4T), with T the number of threads; unchanged where nothing is "
                "drawn",
                "RNG state", kDerived, "all", ""},
+       .axes = {Axis::p_one, Axis::eval},
        .problem = filed,
        .needs = {Feature::exact_stream, Feature::rng_words},
        .steps = offsets,

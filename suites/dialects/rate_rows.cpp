@@ -40,7 +40,7 @@ void judge_rates(RowTrial& trial) {
     const std::size_t index = trial.reply(i).index;
     // Where a backend declares the rate that it draws with, that one is exact; it must be close.
     const double p = trial.reply(i).seen.effective_p.value_or(problem.p);
-    trial.require(std::abs(p - problem.p) <= kPytorchDialect.rate_limit,
+    trial.require(std::abs(p - problem.p) <= pytorch_dialect().rate_limit(problem.dtype),
                   [&] { return fmt::format("{} declares the drop probability {}", trial.place(i), p); });
     p_of[index] = p;
     drops[index].add(is_alpha(problem.op) ? alpha_dropped(trial, i) : trial.dropped(i),
@@ -67,6 +67,7 @@ std::vector<RowDefinition> rate_rows() {
   rate.row.exactness = "statistical";
   rate.row.evidence = kRunOnBoth;
   rate.row.versions = "all";
+  rate.axes = {Axis::resolution};
   rate.problem = problem_of(.3, {256, 512});
   rate.steps = rates;
   rate.judge = judge_rates;

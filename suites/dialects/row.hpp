@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/core/check.hpp"
+#include "suites/dialect.hpp"
 #include "suites/judging.hpp"
 
 namespace dropcheck::suites {
@@ -131,6 +132,7 @@ struct RowPower {
 /// A row. `steps` and `judge` are null for rows that cannot be tried here; `row.impossible` says why.
 struct RowDefinition {
   DialectRow row;
+  std::vector<Axis> axes{};      // under a dialect that says something else on one of these it is not asked
   Problem problem{};             // what it is filed under; a backend must claim its op, dtype and layout
   std::vector<Feature> needs{};  // what a backend must claim to be asked
   std::vector<Step> (*steps)() = nullptr;

@@ -7,6 +7,7 @@
 #include "harness/stats/hypergeometric.hpp"
 #include "suites/dense_bytes.hpp"
 #include "suites/mask_observer.hpp"
+#include "suites/required_effects.hpp"
 
 namespace dropcheck::suites {
 namespace {
@@ -65,7 +66,8 @@ std::string out_of_range(const RowDefinition& row, const Capabilities& capabilit
 
 class RowCheck final : public RepliesCheck {
  public:
-  explicit RowCheck(const RowDefinition& row) : RepliesCheck(row_info(row)), row_(row) {}
+  RowCheck(const RowDefinition& row, const Dialect& dialect)
+      : RepliesCheck(row_info(row, dialect)), row_(row) {}
 
   unsigned hypotheses(const SampleInfo&) const override { return row_.hypotheses; }
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
@@ -106,7 +108,9 @@ class RowCheck final : public RepliesCheck {
 }  // namespace
 
 Applicability RepliesCheck::applies(const SampleInfo& sample) const {
-  return sample.protocol == info().protocols.front() ? Applicability::yes() : Applicability::no();
+  const std::vector<std::string>& protocols = info().protocols;
+  const bool subscribed = std::find(protocols.begin(), protocols.end(), sample.protocol) != protocols.end();
+  return subscribed ? Applicability::yes() : Applicability::no();
 }
 
 std::unique_ptr<Observer> RepliesCheck::observer(const SampleInfo&) const {
@@ -130,7 +134,7 @@ Protocol own_protocol(std::string id, std::string summary, std::vector<Step> (*s
 
 std::string row_check_id(int number) { return fmt::format("pytorch_semantics.row_{}", number); }
 
-CheckInfo row_info(const RowDefinition& definition) {
+CheckInfo row_info(const RowDefinition& definition, const Dialect& dialect) {
   const DialectRow& row = definition.row;
   CheckInfo info;
   info.id = row_check_id(row.number);
@@ -140,22 +144,22 @@ CheckInfo row_info(const RowDefinition& definition) {
   info.protocols = {fmt::format("row_{}", row.number)};
   info.needs = definition.needs;
   info.row = row;
-  info.impossible = row.impossible;
+  info.impossible = row.impossible.empty() ? differs_there(dialect, definition.axes) : row.impossible;
   info.weight = kShareOfHypothesis * definition.hypotheses;
   if (definition.hypotheses > 0) {
     info.statistics = {fmt::format("R{}", row.number)};
-    for (const char* profile : {"smoke", "quick", "standard", "deep"})
+    for (const char* profile : kProfiles)
       info.required.push_back({profile, definition.power.required, definition.power.required});
   }
   return info;
 }
 
-void add_rows(Registry& registry, std::span<const RowDefinition> rows) {
+void add_rows(Registry& registry, std::span<const RowDefinition> rows, const Dialect& dialect) {
   for (const RowDefinition& row : rows) {
     registry.add_protocol(own_protocol(row_info(row).protocols.front(),
                                        fmt::format("what row {} of PyTorch's checklist asks", row.row.number),
                                        row.steps, row.problem));
-    registry.add_check(std::make_unique<RowCheck>(row));
+    registry.add_check(std::make_unique<RowCheck>(row, dialect));
   }
 }
 

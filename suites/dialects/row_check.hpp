@@ -11,7 +11,7 @@ namespace dropcheck::suites {
 
 /// "pytorch_semantics.row_22".
 std::string row_check_id(int number);
-CheckInfo row_info(const RowDefinition& definition);
+CheckInfo row_info(const RowDefinition& definition, const Dialect& dialect = pytorch_dialect());
 
 /// A check of one protocol that keeps whatever its steps bring.
 class RepliesCheck : public Check {
@@ -28,6 +28,6 @@ class RepliesCheck : public Check {
 /// A protocol that asks its own steps, filed under that problem. Null steps: nothing can be asked.
 Protocol own_protocol(std::string id, std::string summary, std::vector<Step> (*steps)(), Problem problem);
 
-void add_rows(Registry& registry, std::span<const RowDefinition> rows);
+void add_rows(Registry& registry, std::span<const RowDefinition> rows, const Dialect& dialect);
 
 }  // namespace dropcheck::suites

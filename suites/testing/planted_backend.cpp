@@ -12,6 +12,7 @@
 #include "harness/run/seeds.hpp"
 #include "harness/testing/scripted_backend.hpp"
 #include "reference/scale_forms.hpp"
+#include "suites/dialect_file.hpp"
 #include "suites/register.hpp"
 
 namespace dropcheck::suites::testing {
@@ -137,6 +138,13 @@ const Registry& suites_registry() {
   return registry;
 }
 
+const Registry& suites_registry(const std::string& dialect) {
+  static std::map<std::string, Registry> registries;
+  const auto [at, is_new] = registries.try_emplace(dialect);
+  if (is_new) register_suites(at->second, builtin_dialect(dialect));
+  return at->second;
+}
+
 Problem problem_of(const std::string& descriptor) {
   auto problem = parse_descriptor(descriptor);
   if (!problem) throw std::logic_error(problem.error().message);
@@ -145,8 +153,9 @@ Problem problem_of(const std::string& descriptor) {
 
 Judgement judge(const std::string& check_id, const std::string& protocol_id, const std::string& descriptor,
                 Backend& backend, const Sampling& sampling) {
-  const Check* check = suites_registry().check(check_id);
-  const Protocol* protocol = suites_registry().protocol(protocol_id);
+  const Registry& registry = sampling.registry != nullptr ? *sampling.registry : suites_registry();
+  const Check* check = registry.check(check_id);
+  const Protocol* protocol = registry.protocol(protocol_id);
   if (check == nullptr || protocol == nullptr) throw std::logic_error("no such check or protocol");
   const Problem problem = problem_of(descriptor);
   const SampleInfo info{protocol_id, problem, sampling.blocks,
@@ -154,7 +163,8 @@ Judgement judge(const std::string& check_id, const std::string& protocol_id, con
   if (!check->applies(info).applies)
     throw std::logic_error(std::string(check_id).append(" does not apply to ").append(descriptor));
   const auto seeds = sample_seeds(sampling.master_seed, info, 1,
-                                  seed_slots(*protocol, info, backend.capabilities().seed_semantics), 64);
+                                  seed_slots(*protocol, info, backend.capabilities().seed_semantics),
+                                  backend.capabilities().seed_bits);
   const std::atomic<bool> stop{false};
   BlockExecutor executor(backend);
   std::vector<std::unique_ptr<Observer>> merged;

@@ -66,10 +66,13 @@ struct Sampling {
   std::uint64_t blocks = 1;
   double alpha = 1e-9;
   std::uint64_t master_seed = 1;
+  const Registry* registry = nullptr;  // null: suites_registry()
 };
 
-/// Protocols, checks and profiles, without backends.
+/// Protocols, checks and profiles, without backends, as they stand under PyTorch's dialect.
 const Registry& suites_registry();
+/// The same under a built-in dialect.
+const Registry& suites_registry(const std::string& dialect);
 
 /// Judges the backend by one check on one sample. Trouble of the executor comes back as a judgement whose
 /// message begins with "trouble: ". Throws std::logic_error when the check does not apply to the sample.

@@ -1,5 +1,7 @@
 // An adapter for tests: says in facts what it was asked, and behaves as p tells it to.
+#include <complex>  // these two, so that no name of the header is taken for one of theirs
 #include <cstdio>
+#include <iomanip>
 #include <iostream>
 #include <sstream>
 

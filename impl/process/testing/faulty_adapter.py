@@ -1,7 +1,7 @@
-"""The good adapter, which misbehaves when the seed of a run is 7; faults named at_start, at_stop, at_release and
-after_* do so there.
+"""The good adapter, which misbehaves when the seed of a run is 7, or with FAULT@p=1 when its p is 1; faults
+named at_start, at_stop, at_release and after_* do so there.
 
-usage: faulty_adapter.py FAULT [MEMBER=JSON ...]
+usage: faulty_adapter.py FAULT[@MEMBER=JSON] [MEMBER=JSON ...]
 """
 
 import ctypes
@@ -32,10 +32,12 @@ def raw(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def leave_grandchild() -> None:
+def leave_grandchild(own_session: bool = False) -> None:
     """A process that holds all three pipes and ignores what it can; its number goes to standard error."""
     pid = os.fork()
     if pid == 0:
+        if own_session:
+            os.setsid()
         time.sleep(FOREVER)
         os._exit(0)
     print(f"grandchild {pid}.", file=sys.stderr, flush=True)
@@ -53,7 +55,14 @@ def with_tensor(reply: dict[str, Any], **members: Any) -> bytes:
     return changed(reply, tensors=[{**reply["tensors"][0], **members}])
 
 
+def tell_test() -> None:
+    """A test that waits for a fault to begin names a file for it."""
+    if path := os.environ.get("DROPCHECK_TEST_TOUCH"):
+        open(path, "w").close()
+
+
 def loop(reply: dict[str, Any], data: bytes) -> None:
+    tell_test()
     while True:
         pass
 
@@ -108,6 +117,30 @@ def leave_and_go_on(reply: dict[str, Any], data: bytes) -> None:
     raw(header_line(reply) + data)
 
 
+def leave_daemon(reply: dict[str, Any], data: bytes) -> None:
+    leave_grandchild(own_session=True)
+    raw(header_line(reply) + data)
+
+
+def leave_and_loop(reply: dict[str, Any], data: bytes) -> None:
+    leave_grandchild()
+    loop(reply, data)
+
+
+def eat_memory(reply: dict[str, Any], data: bytes) -> None:
+    """Up to a GiB, in steps that leave time to be looked at."""
+    eaten = []
+    for _ in range(64):
+        eaten.append(b"x" * (16 << 20))
+        time.sleep(0.01)
+    raw(header_line(reply) + data)
+
+
+def late(reply: dict[str, Any], data: bytes) -> None:
+    time.sleep(10)
+    raw(header_line(reply) + data)
+
+
 def ignore_sigterm(reply: dict[str, Any], data: bytes) -> None:
     import signal
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -122,6 +155,12 @@ def slow(reply: dict[str, Any], data: bytes) -> None:
 def go_deaf(reply: dict[str, Any], data: bytes) -> None:
     raw(header_line(reply) + data)
     os.close(0)
+    time.sleep(FOREVER)
+
+
+def deaf(reply: dict[str, Any], data: bytes) -> None:
+    os.close(0)
+    raw(header_line(reply) + data)
     time.sleep(FOREVER)
 
 
@@ -184,15 +223,21 @@ ACT: dict[str, Callable[[dict[str, Any], bytes], None]] = {
     "exit": lambda r, d: os._exit(0),
     **{f.__name__: f
        for f in (loop, exit_in_frame, half_frame, half_line, flood_lines, flood_line, stray_flood, error_flood,
-                 error_flood_forever, leave_and_exit, leave_and_go_on, ignore_sigterm, slow, go_deaf, close_output,
-                 early_reply)},
+                 error_flood_forever, leave_and_exit, leave_and_go_on, leave_daemon, leave_and_loop, eat_memory,
+                 late, ignore_sigterm, slow, go_deaf, deaf, close_output, early_reply)},
 }
 
 
 class FaultyAdapter(Adapter):
-    def __init__(self, fault: str, claims: dict[str, Any]) -> None:
+    def __init__(self, fault: str, when: tuple[str, Any], claims: dict[str, Any]) -> None:
         super().__init__(claims)
         self.fault = fault
+        self.when = when
+        self.due = False
+
+    def is_due(self, request: dict[str, Any]) -> bool:
+        member, value = self.when
+        return request["cmd"] == "run" and request.get(member) == value
 
     def serve(self) -> None:
         if self.fault == "segfault_at_start":
@@ -206,15 +251,13 @@ class FaultyAdapter(Adapter):
             segfault()
         if self.fault == "loop_at_" + request["cmd"]:
             loop({}, b"")
-        if self.fault == "other_claims" and request["cmd"] == "run" and request.get("seed") == 7:
-            os._exit(1)
-        self.seven = request["cmd"] == "run" and request.get("seed") == 7
+        self.due = self.is_due(request)
         return super().answer(request, payload)
 
     def send(self, reply: dict[str, Any], payload: bytes) -> None:
-        if self.seven and self.fault in WRITE:
+        if self.due and self.fault in WRITE:
             raw(WRITE[self.fault](reply, payload))
-        elif self.seven and self.fault in ACT:
+        elif self.due and self.fault in ACT:
             ACT[self.fault](reply, payload)
         else:
             super().send(reply, payload)
@@ -223,6 +266,8 @@ class FaultyAdapter(Adapter):
 if __name__ == "__main__":
     known = list(WRITE) + list(ACT) + ["segfault_at_start", "segfault_at_stop", "segfault_at_release",
                                        "segfault_at_backward", "loop_at_stop", "banner"]
-    if sys.argv[1] not in known:
-        sys.exit(f"unknown fault {sys.argv[1]}")
-    FaultyAdapter(sys.argv[1], claims_of(sys.argv[2:])).serve()
+    name, _, condition = sys.argv[1].partition("@")
+    if name not in known:
+        sys.exit(f"unknown fault {name}")
+    moment = next(iter(claims_of([condition or "seed=7"]).items()))
+    FaultyAdapter(name, moment, claims_of(sys.argv[2:])).serve()
