@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -183,8 +184,7 @@ class DialectFolder : public ::testing::Test {
     return (folder_ / name).string();
   }
   std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() /
-      fmt::format("dropcheck_dialects_{}", ::testing::UnitTest::GetInstance()->random_seed());
+      std::filesystem::temp_directory_path() / fmt::format("dropcheck_dialects_{}", getpid());
 };
 
 TEST_F(DialectFolder, UsersFilesAreFoundByTheirPath) {

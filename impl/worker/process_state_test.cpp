@@ -105,8 +105,10 @@ TEST(ProcessState, TheLocaleHoweverItIsSet) {
   EXPECT_EQ(setlocale(LC_ALL, nullptr), before);
   EXPECT_THAT(told([] { EXPECT_NE(setlocale(LC_NUMERIC, kOtherLocale), nullptr); }),
               ElementsAre(HasSubstr("LC_NUMERIC=C.UTF-8")));
-  EXPECT_THAT(told([] { uselocale(newlocale(LC_ALL_MASK, kOtherLocale, locale_t{})); }),
+  static const locale_t other = newlocale(LC_ALL_MASK, kOtherLocale, locale_t{});
+  EXPECT_THAT(told([] { uselocale(other); }),
               ElementsAre("changed the locale of its thread, which was set back"));
+  freelocale(other);
   EXPECT_THAT(told([] { std::locale::global(std::locale(std::locale(), new std::numpunct<char>())); }),
               ElementsAre("changed the locale of C++ streams, which was set back"));
   EXPECT_EQ(setlocale(LC_ALL, nullptr), before);
