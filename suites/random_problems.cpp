@@ -15,8 +15,6 @@
 namespace dropcheck::suites {
 namespace {
 
-constexpr int kProblems = 60;
-
 /// RapidCheck keeps its implicit parameters in one place for all threads.
 std::mutex& rapidcheck_mutex() {
   static std::mutex mutex;
@@ -60,7 +58,7 @@ class RandomProblems final : public Check {
     };
     rc::detail::TestParams params;
     params.seed = explorer.seed();
-    params.maxSuccess = kProblems;
+    params.maxSuccess = static_cast<int>(explorer.problems());
     SilentListener listener;
     const std::lock_guard lock(rapidcheck_mutex());
     // The empty map keeps RapidCheck from reading RC_PARAMS: a run depends on no environment variable.

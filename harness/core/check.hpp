@@ -110,6 +110,8 @@ class Explorer {
  public:
   virtual ~Explorer() = default;
   virtual std::uint64_t seed() const = 0;
+  /// How many problems to try.
+  virtual std::uint64_t problems() const = 0;
   virtual const Capabilities& capabilities() const = 0;
   /// Judges `check` on `problem`; absent when the check does not apply or the backend lacks something.
   virtual std::optional<Judgement> try_check(const std::string& check_id, const Problem& problem) = 0;

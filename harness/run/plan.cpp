@@ -89,9 +89,9 @@ void add_own_samples(const Registry& registry, std::uint64_t most_elements,
   }
 }
 
-/// Samples of a profile's text, in its order.
+/// Samples of a profile's text, in its order; the other lines go to the plan.
 Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, std::string_view text,
-                                                     std::vector<LeftOut>& left_out) {
+                                                     Plan& plan) {
   std::vector<PlannedSample> samples;
   std::set<std::string> seen;
   std::size_t line_number = 0;
@@ -103,14 +103,19 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
     line = line.substr(0, line.find('#'));
     const std::vector<std::string> words = words_of(line);
     if (words.empty()) continue;
-    const std::optional<std::uint64_t> blocks = words.size() > 1 ? positive(words[1]) : std::nullopt;
-    if (words.size() == 2 && words[0] == "own" && blocks) {
-      add_own_samples(registry, *blocks, samples, left_out);
+    const std::optional<std::uint64_t> count = words.size() > 1 ? positive(words[1]) : std::nullopt;
+    if (words.size() == 2 && words[0] == "own" && count) {
+      add_own_samples(registry, *count, samples, plan.left_out);
       continue;
     }
-    if (words.size() != 3 || !blocks)
-      return usage(
-          fmt::format("profile line {}: write PROTOCOL BLOCKS DESCRIPTOR, or own ELEMENTS", line_number));
+    if (words.size() == 2 && words[0] == "random_problems" && count && *count <= kMostRandomProblems) {
+      plan.random_problems = *count;
+      continue;
+    }
+    if (words.size() != 3 || !count)
+      return usage(fmt::format(
+          "profile line {}: write PROTOCOL BLOCKS DESCRIPTOR, own ELEMENTS or random_problems COUNT",
+          line_number));
     auto problems = expand_descriptor(words[2]);
     if (!problems) return usage(fmt::format("profile line {}: {}", line_number, problems.error().message));
     std::vector<const Protocol*> protocols;
@@ -125,8 +130,8 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
         if (!seen.insert(protocol->id + " " + print_descriptor(problem)).second)
           return usage(
               fmt::format("profile line {}: {} stands twice", line_number, print_descriptor(problem)));
-        PlannedSample sample{protocol, {protocol->id, problem, *blocks, calls_of(*protocol, problem)}, {}};
-        sample.cells = cells_of(registry, *protocol, sample.info, left_out);
+        PlannedSample sample{protocol, {protocol->id, problem, *count, calls_of(*protocol, problem)}, {}};
+        sample.cells = cells_of(registry, *protocol, sample.info, plan.left_out);
         if (!sample.cells.empty()) samples.push_back(std::move(sample));
       }
     }
@@ -250,7 +255,8 @@ std::string text_of(const Plan& plan, const std::string& dialect_content) {
       fmt::format("{}|{}|{}|{}\n", DROPCHECK_VERSION, plan.profile, plan.alpha, plan.master_seed);
   text += dialect_content;
   for (const PlannedSample& sample : plan.samples) {
-    text += fmt::format("{} {} {} {}\n", sample.info.protocol, sample.case_text(), sample.info.blocks,
+    text += fmt::format("{} {} {} {}\n", sample.info.protocol, sample.case_text(),
+                        sample.protocol != nullptr ? sample.info.blocks : plan.random_problems,
                         sample.info.calls);
     for (const PlannedCell& cell : sample.cells)
       text += fmt::format("  {} {} {}\n", cell.check->info().id, cell.hypotheses, cell.alpha);
@@ -301,7 +307,7 @@ Expected<Plan> make_plan(const Registry& registry, const PlanOptions& options) {
   plan.dialect = options.dialect;
   plan.alpha = options.alpha;
   plan.master_seed = options.master_seed;
-  auto samples = profile_samples(registry, *text, plan.left_out);
+  auto samples = profile_samples(registry, *text, plan);
   if (!samples) return samples.error();
   if (options.only_case) {
     // Protocols with a problem of their own are filed under a case; they are meant only where a check is

@@ -44,12 +44,15 @@ struct LeftOut {
   std::string rule;
 };
 
+inline constexpr std::uint64_t kDefaultRandomProblems = 60, kMostRandomProblems = 1000000;
+
 struct Plan {
   std::string profile;            // name, or "case" for a case outside it
   std::string requested_profile;  // as asked for
   std::string dialect;            // as asked for, where it is not PyTorch's
   double alpha = kDefaultAlpha;
   std::uint64_t master_seed = kDefaultSeed;
+  std::uint64_t random_problems = kDefaultRandomProblems;  // tried by each property check
   std::string filters;
   std::vector<PlannedSample> samples;
   std::vector<LeftOut> left_out;

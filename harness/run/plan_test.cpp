@@ -396,6 +396,8 @@ TEST_F(ProfileText, IsRefusedWithItsLine) {
       {"mask 0 op=dropout,p=0.1,shape=4", "profile line 1: write PROTOCOL"},
       {"mask -1 op=dropout,p=0.1,shape=4", "profile line 1: write PROTOCOL"},
       {"mask 1x op=dropout,p=0.1,shape=4", "profile line 1: write PROTOCOL"},
+      {"random_problems 0", "profile line 1: write PROTOCOL"},
+      {"random_problems 1000001", "own ELEMENTS or random_problems COUNT"},
       {"mask 99999999999999999999 op=dropout,p=0.1,shape=4", "profile line 1: write PROTOCOL"},
       {"mask 1 op=dropout,p=0.1,shape=4\nmusk 1 op=dropout,p=0.1,shape=4",
        "line 2: protocol 'musk' is not known"},
@@ -427,6 +429,15 @@ TEST_F(ProfileText, ExactStandsForTheProtocolsOfSmallTensors) {
     if (sample.protocol != nullptr) protocols.insert(sample.info.protocol);
   EXPECT_TRUE(protocols.contains("values") && protocols.contains("eval") && protocols.contains("gradient"));
   EXPECT_FALSE(protocols.contains("mask") || protocols.contains("position") || protocols.contains("threads"));
+}
+
+TEST_F(ProfileText, SaysHowManyRandomProblemsAreTried) {
+  const std::string text = "values 1 op=dropout,p=0.1,shape=4\n";
+  const auto usual = plan_of(text), few = plan_of(text + "random_problems 7");
+  ASSERT_TRUE(usual && few);
+  EXPECT_EQ(usual->random_problems, kDefaultRandomProblems);
+  EXPECT_EQ(few->random_problems, 7u);
+  EXPECT_EQ(few->samples.size(), usual->samples.size()) << "all that changes is what property checks do";
 }
 
 TEST_F(ProfileText, LeavesTheChoiceOfCallsToTheProtocol) {

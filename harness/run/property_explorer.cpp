@@ -30,6 +30,7 @@ class PropertyExplorer final : public Explorer {
         stop_(stop) {}
 
   std::uint64_t seed() const override { return derived_seed(plan_.master_seed, "explore|" + check_id_); }
+  std::uint64_t problems() const override { return plan_.random_problems; }
   const Capabilities& capabilities() const override { return capabilities_; }
   bool stopping() const override { return stop_.load(std::memory_order_relaxed); }
 

@@ -751,6 +751,17 @@ TEST(Runner, OffersTheExactChecksOfASuiteToItsProperty) {
   EXPECT_GT(outcome.results[0].comparisons, 0u);
 }
 
+TEST(Runner, TriesAsManyRandomProblemsAsTheProfileSays) {
+  Registry registry = suites_registry(make_reference);
+  registry.add_profile("few", "values 1 op=dropout,p=0.3,shape=2\nrandom_problems 7\n");
+  PlanOptions options;
+  options.profile = "few";
+  options.check_glob = "unbiasedness.random_problems";
+  const Outcome outcome = run(registry, options);
+  ASSERT_EQ(outcome.results.size(), 1u);
+  EXPECT_THAT(outcome.results[0].message, HasSubstr("on 7 random problems"));
+}
+
 TEST(Runner, NeverPassesRandomProblemsWhoseCheckThrew) {
   Registry registry = suites_registry(make_reference);
   auto own = std::make_unique<OwnCheck>("unbiasedness.throws", std::vector<std::string>{"values"});
