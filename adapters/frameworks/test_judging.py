@@ -486,7 +486,9 @@ if behaviour == "hang":
     open({pid!r}, "w").write(str(os.getpid()))
     time.sleep(60)
 if behaviour == "closed": run["header"]["backends"][0]["open_error"] = "it does not open"
-if behaviour == "differs": run["results"][0].update(verdict="fail", repro="run " + options["backend"])
+if behaviour == "differs":
+    run["results"][0].update(verdict="fail", repro="run " + options["backend"])
+    run["footer"].update(verdict="fail")
 run["header"]["dialect"] = options["dialect"]
 lines = [run["header"], *run["results"], run["environment"], run["footer"]]
 with open(os.path.join(options["out"], "results.jsonl"), "w") as file:
@@ -620,6 +622,7 @@ class TheToolGoesOn(unittest.TestCase):
     def test_wrong_command_lines_are_code_4(self):
         for arguments, words in [
             (["nope"], "nope is not known"),
+            (["--must-pass=nope"], "nope is not known"),
             (["--nope"], "unrecognized"),
             (["--dropcheck=/no/such"], "is not there"),
             (["--manifest=/no/such"], "No such file"),
@@ -635,6 +638,16 @@ class TheToolGoesOn(unittest.TestCase):
         self.assertEqual(self.run_tool("--install-only").returncode, 1)
         self.assertFalse((self.folder / "out" / "conformance_matrix.md").exists())
         self.assertTrue((self.folder / "environments" / "plain.json").exists())
+
+    def test_what_must_pass_decides_the_exit_code(self):
+        self.write_manifest(good="fine", other="differs", third="hang")
+        self.assertEqual(self.run_tool("good", "other", "--must-pass=good").returncode, 0)
+        done = self.run_tool("good", "other", "--must-pass=good", "--must-pass=other")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("other does not pass", done.stderr)
+        unjudged = self.run_tool("good", "--must-pass=third")
+        self.assertEqual(unjudged.returncode, 1, "what was not judged did not pass")
+        self.assertEqual(self.run_tool("good", "--must-pass=nope").returncode, 4)
 
     def test_list_shows_what_there_is(self):
         done = self.run_tool("--list")

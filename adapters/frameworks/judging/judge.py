@@ -7,7 +7,7 @@ Without names all are judged. Each gets a virtual environment with pinned versio
 the folder of the results, and to docs/ for the profile `frameworks`.
 
 Exit code: 0 when all that was asked for could be judged, whatever was found; 1 when something could not be
-installed or judged; 2 after Ctrl-C; 4 for a wrong command line.
+installed or judged, or one of --must-pass does not pass; 2 after Ctrl-C; 4 for a wrong command line.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help=f"a few implementations with the profile {SHORT_PROFILE}; docs/ is left alone",
     )
+    parser.add_argument(
+        "--must-pass", action="append", default=[], metavar="NAME", help="exit code 1 unless this one passes"
+    )
     options = parser.parse_args(arguments)
     options.profile = options.profile or (SHORT_PROFILE if options.short else DOCS_PROFILE)
     options.out = (
@@ -104,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
 def choose(manifest: Manifest, options: argparse.Namespace) -> list[Implementation]:
     """Those that the command line names. Raises ManifestError for a name that is not there."""
     all_of_them = manifest.implementations
-    for name in options.names:
+    for name in options.names + options.must_pass:
         if name not in all_of_them:
             raise ManifestError(f"{name} is not known: only {', '.join(all_of_them)} are")
     chosen = [each for each in all_of_them.values() if not options.names or each.name in options.names]
@@ -140,15 +143,20 @@ def judge_all(manifest: Manifest, chosen: list[Implementation], options: argpars
         judgement = judge(one, manifest, environment_record, options, label)
         if judgement["status"] != JUDGED:
             failed.append(one.name)
-    if not options.install_only:
-        write_matrix(manifest, options)
+    if options.install_only:
+        bad: list[str] = []
+    else:
+        records = write_matrix(manifest, options)
+        bad = [name for name in options.must_pass if records[name].get("verdict") != "pass"]
+        for name in bad:
+            say(f"{name} does not pass, which --must-pass asks for: {options.out / name / 'report.md'}")
     if failed:
         say(
             f"not judged: {', '.join(failed)}"
             if not options.install_only
             else f"not installed: {', '.join(failed)}"
         )
-    return EXIT_NOT_JUDGED if failed else EXIT_OK
+    return EXIT_NOT_JUDGED if failed or bad else EXIT_OK
 
 
 # ---- one implementation
@@ -243,8 +251,8 @@ def last_line(console: str) -> str:
 # ---- all of them
 
 
-def write_matrix(manifest: Manifest, options: argparse.Namespace) -> None:
-    """Writes the matrix of all kept results of this profile."""
+def write_matrix(manifest: Manifest, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Writes the matrix of all kept results of this profile. Returns its records by name."""
     records = [record_of(one, manifest, options) for one in manifest.implementations.values()]
     if options.short:
         records = [record for record in records if record["status"] != NOT_RUN]
@@ -266,6 +274,7 @@ def write_matrix(manifest: Manifest, options: argparse.Namespace) -> None:
             matrix.markdown(records, options.profile, f"tools/judge-frameworks{flags}"), encoding="utf-8"
         )
         say(f"wrote {folder / 'conformance_matrix.md'}")
+    return {record["name"]: record for record in records}
 
 
 def record_of(one: Implementation, manifest: Manifest, options: argparse.Namespace) -> dict[str, Any]:
