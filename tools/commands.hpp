@@ -35,6 +35,7 @@ struct RunArguments {
   std::string ledger;  // file; empty: none
   std::string out = "dropcheck-out";
   bool fail_fast = false;
+  bool pursue_always = false;
   std::string color = "auto";
 };
 

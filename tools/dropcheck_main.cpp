@@ -90,6 +90,8 @@ int run_cli(int argc, char** argv) {
       "--ledger", run.ledger,
       "Add the evidence to this file, over many runs; draws a master seed unless one is given");
   run_app->add_flag("--fail-fast", run.fail_fast, "Stop at the first failure");
+  run_app->add_flag("--pursue-always", run.pursue_always,
+                    "Pursue what is suspicious to the end also when something else has failed");
   run_app->add_option("--color", run.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str();

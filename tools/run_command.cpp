@@ -130,6 +130,7 @@ class Session {
     options_.lanes = lanes_of(arguments.selection);
     options_.backend = backend_options(arguments.selection);
     options_.fail_fast = arguments.fail_fast;
+    options_.pursue_always = arguments.pursue_always;
     limits_ = limits_text(arguments.selection);
   }
 

@@ -4,7 +4,7 @@
  * functions. The host owns all tensors and lends them for the time of a call, as DLTensors with strides in
  * elements. No exception may leave the library. Every struct begins with its own size: fields behind that
  * size do not exist for the other side and must not be touched. Minor versions append fields; another major
- * version is refused. Version 0 may still change.
+ * version is refused.
  *
  * dtypes are DLPack's; booleans are code 6 with 8 bits (kDLBool of DLPack 0.8), which older headers do not
  * name.
@@ -21,8 +21,8 @@
 extern "C" {
 #endif
 
-#define DROPCHECK_ABI_MAJOR 0u
-#define DROPCHECK_ABI_MINOR 2u
+#define DROPCHECK_ABI_MAJOR 1u
+#define DROPCHECK_ABI_MINOR 0u
 #define DROPCHECK_MAX_RANK 8
 #define DROPCHECK_TEXT_BYTES 1024
 #define DROPCHECK_DL_BOOL 6u
@@ -73,9 +73,14 @@ typedef struct dropcheck_capabilities {
   const char* exact_stream;   /* documented stream that the masks equal bit for bit, or NULL */
   const char* notes;          /* facts for the report, one a line, or NULL */
   uint32_t features;          /* DROPCHECK_CAN_... */
-  /* since 0.2 */
-  const char* forms;       /* values of the attribute "form" that it understands, or NULL */
-  const char* conforms_to; /* framework that it claims to be to the letter, e.g. "pytorch", or NULL */
+  const char* forms;          /* values of the attribute "form" that it understands, or NULL */
+  const char* conforms_to;    /* framework that it claims to be to the letter, e.g. "pytorch", or NULL */
+  const char* promises; /* what its masks keep to beyond a dropout, or NULL: "batch_split" (a batch in several
+                           calls of one stream has the mask of the whole in one call), "coupled_thresholds"
+                           (after one seed, what is dropped at p is dropped at every larger p),
+                           "independent_ranks" or "equal_ranks" (contexts of one seed and different ranks
+                           draw different masks, or the same), "replay" (the attribute "replay" is
+                           understood) */
 } dropcheck_capabilities;
 
 typedef struct dropcheck_named_tensor {
@@ -124,7 +129,6 @@ typedef struct dropcheck_result {
   uint64_t saved;                               /* token for backward and release; 0 none */
   char warnings[DROPCHECK_TEXT_BYTES];          /* NUL-terminated, one a line */
   char error[DROPCHECK_TEXT_BYTES];             /* NUL-terminated; why the call did not return DROPCHECK_OK */
-  /* since 0.2 */
   char facts[DROPCHECK_TEXT_BYTES]; /* NUL-terminated; "name=value", one a line (docs/attributes.md) */
 } dropcheck_result;
 
@@ -134,8 +138,9 @@ typedef struct dropcheck_plugin {
   size_t struct_size;
   uint32_t abi_major;
   uint32_t abi_minor;
-  /* config: JSON object; "config" holds what stood after '?' in the backend name, "rank" and "world_size"
-   * number the contexts. On failure writes one sentence to error, which has error_bytes bytes. */
+  /* config: JSON object; "config" holds what stood after '?' in the backend name, "rank" (from 0) and
+   * "world_size" number the contexts that draw together. On failure writes one sentence to error, which has
+   * error_bytes bytes. */
   int (*open)(const char* config, void** context, char* error, size_t error_bytes);
   void (*close)(void* context);
   int (*capabilities)(void* context, dropcheck_capabilities* out);
@@ -143,8 +148,9 @@ typedef struct dropcheck_plugin {
   /* optional: dx for the forward call that returned `saved`; the token stays valid until released. */
   int (*backward)(void* context, uint64_t saved, const dropcheck_call* call, dropcheck_result* result);
   void (*release)(void* context, uint64_t saved); /* optional; unknown tokens are ignored */
-  /* optional: the generator's state. save_state returns the bytes needed and writes at most `bytes` of them.
-   */
+  /* optional, both or neither: the generator's state, for the same context. save_state returns the bytes
+   * needed, at most 16 MiB, and writes only where `bytes` suffices; 0: the state cannot be told. It is first
+   * asked with 0 bytes and must then need the same. */
   size_t (*save_state)(void* context, void* state, size_t bytes);
   int (*load_state)(void* context, const void* state, size_t bytes);
   /* optional: device memory, so that the host needs no driver. Without them tensors are host memory. kind of

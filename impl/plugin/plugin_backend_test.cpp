@@ -84,7 +84,7 @@ TEST(OpenPlugin, SaysWhichAbiAPluginWasBuiltFor) {
   const Error e = error_of(DROPCHECK_OTHER_ABI_PLUGIN);
   EXPECT_THAT(e.message, HasSubstr("was built for ABI version 99.3"));
   EXPECT_THAT(e.message, HasSubstr("build it against this release's header"));
-  EXPECT_THAT(error_of(DROPCHECK_NULL_PLUGIN).message, HasSubstr("does not serve ABI version 0"));
+  EXPECT_THAT(error_of(DROPCHECK_NULL_PLUGIN).message, HasSubstr("does not serve ABI version 1"));
 }
 
 TEST(OpenPlugin, RefusesATableWithoutFunctions) {
