@@ -31,13 +31,16 @@ class DropCount final : public MergingObserver<DropCount> {
 std::string likely_cause(double p, const stats::Interval& seen) {
   const auto holds = [&](double rate) { return seen.lower <= rate && rate <= seen.upper; };
   if (seen.upper < 1e-3 * p) return "; almost nothing is dropped";
+  if (seen.upper >= 1) return "; nothing is kept";
   if (holds(1 - p)) return "; that is 1 - p: keep and drop probability may be swapped";
   if (holds(1 - (1 - p) * (1 - p))) return "; that is 1 - q^2: dropout may be applied twice";
+  const double middle = (seen.lower + seen.upper) / 2;
   for (int bits = 3; bits <= 16; ++bits) {
     const double steps = std::ldexp(1.0, bits);
+    if (seen.upper - seen.lower >= 0.5 / steps) break;  // holding a multiple would say too little
     const double nearest = std::round(p * steps);
     for (const double threshold : {nearest, std::floor(p * steps), std::ceil(p * steps)})
-      if (holds(threshold / steps) && seen.upper - seen.lower < 0.5 / steps)
+      if (std::abs(threshold / steps - middle) <= 0.25 * (seen.upper - seen.lower))
         return fmt::format("; that is {}/{}: the random numbers or the threshold may have {} bits", threshold,
                            steps, bits);
   }

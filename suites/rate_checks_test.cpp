@@ -13,6 +13,7 @@ namespace {
 using testing::Drawn;
 using testing::Dropped;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::judge;
 using testing::PlantedBackend;
 
@@ -67,6 +68,23 @@ TEST(DropRate, NamesDropoutThatDropsNothing) {
   const Judgement j = judge("mask_rate.drop_rate", "mask", kCase, backend);
   EXPECT_EQ(j.verdict, Verdict::fail);
   EXPECT_THAT(j.message, HasSubstr("almost nothing is dropped"));
+}
+
+TEST(DropRate, NamesDropoutThatKeepsNothing) {
+  PlantedBackend backend;
+  backend.rate = [](double) { return 1.0; };
+  const Judgement j =
+      judge("mask_rate.drop_rate", "mask", "op=dropout,p=0.999,shape=256x256,calls=4", backend);
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, HasSubstr("nothing is kept"));  // not: applied twice, though 1 - q^2 lies near
+}
+
+TEST(DropRate, GuessesNoThresholdFromARateThatLiesBesideIt) {
+  PlantedBackend backend;
+  backend.rate = [](double) { return 0.1328; };  // 6 standard deviations from 1/8 on these entries
+  const Judgement j = judge("mask_rate.drop_rate", "mask", "op=dropout,p=0.1,shape=256x256,calls=1", backend);
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, Not(HasSubstr("bits")));
 }
 
 TEST(DropRate, CountsChannelsForOperatorsThatDropChannels) {
