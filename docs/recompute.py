@@ -317,6 +317,25 @@ def alpha_sum(c, null, p):
     return min(1.0, 2 * math.exp(-t * t / (2 * spread)))
 
 
+def subnetworks(c, null, p):
+    expected = c["n"] / 1024
+    return stats.chi2.sf(sum((x - expected) ** 2 for x in c["subnetworks"]) / expected, 1023)
+
+
+def dropped_together(c, null, p):
+    return min(1.0, c["sets"] * binomial(c["n"], c["x"], p ** bin(c["units"]).count("1")))
+
+
+def passes(c, null, p):
+    n, mean = c["n"], null["mean"]
+    if "variance" in null:
+        t = abs(c["sum_squares"] - 2 * mean * c["sum"] + n * mean**2 - n * null["variance"])
+    else:
+        t = abs(c["sum"] - n * mean)
+    spread = n * null["term_variance"] + null["term_bound"] * t / 3
+    return min(1.0, 2 * math.exp(-t * t / (2 * spread)))
+
+
 def positions_pearson(c, null, p):
     n, x = c["calls"], np.array(c["drops"])
     return stats.chi2.sf(((x - n * p) ** 2).sum() / (n * p * (1 - p)), len(x))
@@ -501,6 +520,9 @@ RULES = [
     ("S29", "chi_squared", positions_pearson),
     ("S29", "randomised_pit_chi_squared", positions_pit),
     ("S30", "distance", seed_distance),
+    ("E1", "subnetworks", subnetworks),
+    ("E2", "units", dropped_together),
+    ("E3", "sum_squares", passes),
 ]
 
 # Rows of a dialect's checklist have an id each, R and their number, and few laws.

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "harness/core/element.hpp"
@@ -67,6 +69,9 @@ ReferenceBackend::ReferenceBackend() {
   capabilities_.threads = true;  // accepted; the result cannot depend on it
   capabilities_.mask_output = true;
   capabilities_.effective_rate = true;
+  capabilities_.recompute = true;
+  // A mask is that of seed and call number alone: one word an entry, whatever p and the rank are.
+  capabilities_.promises = {"coupled_thresholds", "equal_ranks"};
 }
 
 Expected<Observation> ReferenceBackend::forward(const Call& call) {
@@ -155,6 +160,22 @@ Expected<Observation> ReferenceBackend::backward(const BackwardCall& call) {
   }
 
   return observation_of(dx);
+}
+
+Expected<std::vector<std::byte>> ReferenceBackend::save_state() {
+  const std::array<std::uint64_t, 2> words = {seed_, next_call_};
+  const auto bytes = std::as_bytes(std::span(words));
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
+}
+
+Status ReferenceBackend::load_state(std::span<const std::byte> state) {
+  std::array<std::uint64_t, 2> words{};
+  if (state.size() != sizeof words)
+    return refused(fmt::format("a state has {} bytes, not {}", sizeof words, state.size()));
+  std::memcpy(words.data(), state.data(), sizeof words);
+  seed_ = words[0];
+  next_call_ = words[1];
+  return Done{};
 }
 
 Expected<std::unique_ptr<Backend>> open_reference(const std::string& argument, const BackendOptions&) {

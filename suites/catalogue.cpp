@@ -22,7 +22,13 @@ constexpr std::array kShares = {
     StatisticShare{"S22", .03}, StatisticShare{"S23", .06}, StatisticShare{"S24", .05},
     StatisticShare{"S25", .03}, StatisticShare{"S29", .02}, StatisticShare{"S30", .02}};
 
+/// Out of the part that the weights leave, as parts of the whole budget.
+constexpr std::array kKeptShares = {StatisticShare{"S28", .01}, StatisticShare{"E1", .001},
+                                    StatisticShare{"E2", .001}, StatisticShare{"E3", .004}};
+
 double share_of(std::string_view id) {
+  for (const StatisticShare& s : kKeptShares)
+    if (s.id == id) return s.weight;
   for (const StatisticShare& s : kShares)
     if (s.id == id) return kCatalogueShare * s.weight;
   return 0;
@@ -356,6 +362,65 @@ const std::vector<Row>& rows() {
        0,
        {"gradient"},
        {}},
+      {"gradient_consistency.every_element",
+       "every element of the gradient",
+       "a backward mask that is another one past a block border, in a tile, at transposed coordinates or "
+       "where "
+       "x is 0; zeros, infinities, NaN or subnormal numbers of dy that become something else than dy * mask "
+       "* "
+       "scale",
+       "calls whose gradient is not asked for at once (gradient_consistency.steps)",
+       {},
+       0,
+       {"gradient_elements"},
+       {Feature::backward, Feature::seeds}},
+      {"gradient_consistency.steps",
+       "gradients in another order than the calls",
+       "a backward pass that takes the mask of the latest call, of the place where the stream stands now or "
+       "of "
+       "too small a store; gradients of eval mode, p = 0 and p = 1 that are not dy, dy and 0",
+       "values of x on which masks are read off wrongly (gradient_consistency.every_element)",
+       {},
+       0,
+       {"gradient_steps"},
+       {Feature::backward, Feature::seeds}},
+      {"gradient_consistency.recompute",
+       "forward again gives the same mask",
+       "activation checkpointing that draws another mask when it works a result out again: a state of the "
+       "generator that is not saved, not set, or disturbed by dropouts in between",
+       "how a framework's own checkpointing calls it",
+       {},
+       0,
+       {"recompute"},
+       {Feature::backward, Feature::seeds}},
+      {"gradient_consistency.numerical",
+       "central differences in f64",
+       "a gradient that is not the derivative of the forward pass under the same seed, in whatever entry of "
+       "the Jacobian",
+       "other dtypes, and errors below one part in a million",
+       {},
+       0,
+       {"gradient_numerical"},
+       {Feature::backward, Feature::seeds}},
+      {"gradient_consistency.expectation",
+       "E[dx] = dy, Var[dx] = dy^2 p/q",
+       "a backward mask that depends on the position or the value of dy, or has another rate, where masks "
+       "cannot be seeded and compared",
+       "a backward mask of its own with the right rate (gradient_consistency.same_mask sees that), and "
+       "channel "
+       "operators",
+       {"S28"},
+       1,
+       {"gradient_sums"},
+       {Feature::backward}},
+      {"gradient_consistency.double_backward",
+       "gradients of gradients",
+       "a second derivative with another mask or scale than the first",
+       "backends that do not differentiate gradients again",
+       {},
+       0,
+       {"double_backward"},
+       {Feature::backward, Feature::seeds}},
       {"gradient_consistency.random_problems",
        "random problems",
        "violations of this suite's exact checks on shapes, dtypes, layouts and p that nobody chose by hand",
@@ -469,6 +534,105 @@ const std::vector<Row>& rows() {
        1,
        {"mask", "neighbour_seeds"},
        {Feature::seeds}},
+      {"seed_determinism.fresh_process",
+       "same seed, same bits in another process",
+       "a seed that is mixed with something of the process: a number of std::rand(), the time, a hash with a "
+       "key of its own",
+       "other machines and other builds",
+       {},
+       0,
+       {"fresh_process"},
+       {Feature::seeds}},
+      {"seed_determinism.other_memory",
+       "same seed, same bits at other addresses",
+       "the address of a tensor or of the seed in the place of the seed",
+       "other alignments of the same tensor",
+       {},
+       0,
+       {"other_memory"},
+       {Feature::seeds}},
+      {"seed_determinism.reseed_after_calls",
+       "a seed begins again after any calls",
+       "a generator that is made once by the first seed, or kept for a shape, an operator or a mode and not "
+       "made again",
+       "other threads that draw at the same time",
+       {},
+       0,
+       {"reseed_after_calls"},
+       {Feature::seeds}},
+      {"seed_determinism.forms",
+       "a seed reaches every form",
+       "a module or function that draws from another generator than the one that is seeded",
+       "layers that contain dropout (suite embedding)",
+       {},
+       0,
+       {"form_seeds"},
+       {Feature::seeds}},
+      {"seed_determinism.distinct_masks",
+       "thousands of calls and seeds, no mask twice",
+       "seeds or states drawn from few values, calls without a seed that begin with a constant one",
+       "masks that resemble each other and are not equal",
+       {},
+       0,
+       {"distinct_masks"},
+       {}},
+      {"seed_determinism.offset_bits",
+       "every bit of the offset",
+       "offsets of which some bits are cut off",
+       "the bits 0 and 1, since some generators take multiples of four only",
+       {},
+       0,
+       {"offset_bits"},
+       {Feature::seeds}},
+      {"seed_determinism.reindexed",
+       "no entries again in other places",
+       "calls or seeds that read the same random numbers and hand them to other threads or vector lanes: "
+       "entries 4t + i of one mask that are entries 4(t + s) + j of another",
+       "other strides than 1, 2, 4, 8 and 16, fewer than 128 entries in a row, and entries that are inverted",
+       {},
+       0,
+       {"reindexed"},
+       {}},
+      {"seed_determinism.batch_split",
+       "a batch in parts",
+       "for who promises it: padding or a restart between the calls of one stream",
+       "splits along other axes than the first",
+       {},
+       0,
+       {"batch_split"},
+       {Feature::batch_split, Feature::seeds, Feature::continues_stream}},
+      {"seed_determinism.independent_ranks",
+       "other ranks, other masks",
+       "for who promises it: a rank that does not enter the seed",
+       "dependence between the masks of two ranks that is short of equality",
+       {},
+       0,
+       {"ranks"},
+       {Feature::independent_ranks, Feature::seeds}},
+      {"seed_determinism.equal_ranks",
+       "other ranks, the same mask",
+       "for who promises it: ranks that draw masks of their own",
+       "tensors that are cut into parts by rank",
+       {},
+       0,
+       {"ranks"},
+       {Feature::equal_ranks, Feature::seeds}},
+      {"seed_determinism.replay",
+       "each replay draws anew",
+       "for who promises it: a captured call whose seed or offset is a constant of the capture",
+       "dependence between replays that is short of equality",
+       {},
+       0,
+       {"replay"},
+       {Feature::replay, Feature::seeds, Feature::continues_stream}},
+      {"seed_determinism.coupled_thresholds",
+       "dropped at p, dropped at every larger p",
+       "for who promises it: p that enters what is drawn and not only the threshold",
+       "operators on channels and the alpha ones",
+       {},
+       0,
+       {"coupled_thresholds"},
+       {Feature::coupled_thresholds, Feature::seeds}},
       {"seed_determinism.random_problems",
        "random problems",
        "violations of this suite's exact checks on shapes, dtypes, layouts and p that nobody chose by hand",
@@ -609,6 +773,124 @@ const std::vector<Row>& rows() {
        0,
        {"exact_native_dropout"},
        {Feature::exact_stream, Feature::seeds, Feature::continues_stream}},
+      // --- embedding
+      {"embedding.recurrent_sites",
+       "dropout between recurrent layers",
+       "dropout after the last layer, with one layer, on the input or not at all; last states taken after "
+       "dropout; another scale than 1/(1 - p), or dropout in eval and at p = 0",
+       "whether masks are shared (embedding.recurrent_masks sees that), and other nonlinearities than ReLU "
+       "of "
+       "plain recurrent layers",
+       {},
+       0,
+       {"embedding_recurrent_sites"},
+       {Feature::seeds}},
+      {"embedding.recurrent_masks",
+       "masks between recurrent layers",
+       "one mask for several time steps, sequences, features, directions, layers or calls; a mask that is "
+       "kept "
+       "for a shape",
+       "dependence between entries that is short of equality, and rates",
+       {},
+       0,
+       {"embedding_recurrent_masks"},
+       {Feature::seeds}},
+      {"embedding.variational_masks",
+       "recurrent dropout drawn once for a sequence",
+       "variational, input and recurrent dropout taken for one another or for dropout of each step; a mask "
+       "that "
+       "changes over time, or is shared by gates, layers, sequences or calls",
+       "dependence between entries that is short of equality, and rates",
+       {},
+       0,
+       {"embedding_variational_masks"},
+       {Feature::seeds}},
+      {"embedding.attention",
+       "dropped attention weights",
+       "dropout before the softmax or on something else than the weights, unscaled weights, returned weights "
+       "that are not those used, a function that obeys a mode which it does not have, a module that drops in "
+       "eval",
+       "whether masks are shared (embedding.attention_masks sees that), and padding or causal masks",
+       {},
+       0,
+       {"embedding_attention"},
+       {Feature::seeds}},
+      {"embedding.attention_masks",
+       "masks of attention weights",
+       "one mask for several sequences, heads, queries, keys or calls, as broadcasting makes them",
+       "dependence between entries that is short of equality, and rates",
+       {},
+       0,
+       {"embedding_attention_masks"},
+       {Feature::seeds}},
+      {"embedding.transformer_sites",
+       "places with dropout in transformer layers",
+       "a place of the four of an encoder layer or the six of a decoder layer that does not drop, drops "
+       "twice, "
+       "drops the residual too, drops in eval, or has the mask of another place",
+       "normalisation before the sublayers, other activations than ReLU, and the first two features",
+       {},
+       0,
+       {"embedding_transformer_sites"},
+       {Feature::seeds}},
+      {"embedding.convolution",
+       "whole feature maps between convolutions",
+       "a channel axis that is taken for another one where there is no batch or in another layout, maps "
+       "dropped "
+       "in part, maps or samples that share draws",
+       "other kernels than those of extent 1",
+       {},
+       0,
+       {"embedding_convolution"},
+       {Feature::seeds}},
+      {"embedding.mc_passes",
+       "passes of MC dropout",
+       "a pass with the mask of another one, one mask for a whole batch, dropout that stays off, batch "
+       "normalisation that goes into training with it",
+       "dependence between passes that is short of equality (embedding.mc_estimate sees its effect)",
+       {},
+       0,
+       {"embedding_mc_passes"},
+       {Feature::seeds}},
+      {"embedding.mc_estimate",
+       "mean and variance over passes of MC dropout",
+       "units that are dropped together, rates and scales that are wrong in this mode: an uncertainty that "
+       "is "
+       "too small or too large",
+       "what leaves mean and variance of the one output alone",
+       {"E3"},
+       1,
+       {"embedding_mc_linear", "embedding_mc_relu"},
+       {Feature::seeds}},
+      {"embedding.subnetworks",
+       "all subnetworks of ten units",
+       "subnetworks that never come or come too often: a fixed number of drops, units that are dropped "
+       "together "
+       "or in turn",
+       "dependence between different rows and calls",
+       {"E1", "E2"},
+       1,
+       {"embedding_subnetworks", "embedding_subnetwork_sets"},
+       {Feature::seeds}},
+      {"embedding.batch_norm",
+       "batch normalisation beside dropout",
+       "running statistics of something else than what reached the normalisation, such as activations before "
+       "dropout; a normalisation that eval does not freeze",
+       "whether the variance shift that it tells of does harm",
+       {},
+       0,
+       {"embedding_batch_norm"},
+       {Feature::seeds}},
+      {"embedding.modes",
+       "training and eval of modules",
+       "a mode that does not reach the children, is forgotten or cannot be taken back; dropout that no_grad "
+       "turns "
+       "off; a function whose default is not training",
+       "modules that hold a mode of their own on purpose",
+       {},
+       0,
+       {"embedding_modes"},
+       {Feature::seeds}},
   };
   return table;
 }
@@ -633,6 +915,8 @@ CheckInfo info_of(const Row& row) {
 }  // namespace
 
 std::span<const StatisticShare> statistic_shares() { return kShares; }
+
+std::span<const StatisticShare> kept_shares() { return kKeptShares; }
 
 std::vector<CheckInfo> catalogue() {
   std::vector<CheckInfo> infos;
@@ -661,7 +945,10 @@ CheckInfo catalogue_row(std::string_view id, const Dialect& dialect) {
     not_asked(!dialect.has_eval(), Axis::eval);
   if (id == "seed_determinism.eval_draws_nothing")
     not_asked(dialect.seed == SeedRule::call || dialect.seed == SeedRule::none, Axis::seed);
-  if (id == "seed_determinism.same_seed") not_asked(dialect.seed == SeedRule::none, Axis::seed);
+  if (id == "seed_determinism.same_seed" || id == "seed_determinism.fresh_process" ||
+      id == "seed_determinism.other_memory" || id == "seed_determinism.reseed_after_calls" ||
+      id == "seed_determinism.forms")
+    not_asked(dialect.seed == SeedRule::none, Axis::seed);
   if (id == "seed_determinism.seed_zero") {
     not_asked(dialect.seed == SeedRule::none, Axis::seed);
     not_asked(dialect.seed_zero == SeedZero::unspecified, Axis::seed_zero);
@@ -671,6 +958,11 @@ CheckInfo catalogue_row(std::string_view id, const Dialect& dialect) {
     not_asked(dialect.dropped == DroppedRule::unspecified, Axis::dropped);
   if (info.suite() == "gradient_consistency")
     not_asked(dialect.gradient == GradientRule::unspecified, Axis::gradient);
+  if (info.suite() == "embedding" && info.statistics.empty()) {  // their values are those of PyTorch's scale
+    not_asked(dialect.scale != TrainScale::over_q, Axis::scale);
+    not_asked(dialect.eval != EvalRule::identity, Axis::eval);
+    not_asked(dialect.p_one != AtOne::zeros, Axis::p_one);
+  }
   if (info.suite() == "exact_stream") {  // their sequences hold calls with p = 1 and in eval mode
     not_asked(dialect.p_one != AtOne::zeros, Axis::p_one);
     not_asked(dialect.eval != EvalRule::identity, Axis::eval);

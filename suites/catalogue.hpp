@@ -19,6 +19,10 @@ struct StatisticShare {
 /// All statistics that have a share; the weights add up to 1.
 std::span<const StatisticShare> statistic_shares();
 
+/// Statistics of gradients and embedded layers with their parts of the whole budget, out of what
+/// kCatalogueShare leaves.
+std::span<const StatisticShare> kept_shares();
+
 /// Part of the budget that the weights share out; the rest is for statistical rows of semantics, embedding
 /// and gradients.
 inline constexpr double kCatalogueShare = 0.8;

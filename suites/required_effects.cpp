@@ -58,6 +58,12 @@ constexpr std::array kRows = {
     Row{"channel_correlation.linear_complexity", kNone, {}, {}, {}, {10, 10}},
     Row{"channel_correlation.collisions", kNone, {}, {}, {}, {1.2, 1.2}},
     Row{"channel_correlation.birthday", kNone, {}, {}, {}, {1.1, 1.1}},
+    Row{"gradient_consistency.expectation",
+        kOdds,
+        {.028, .032},
+        {4.6e-3, .022},
+        {2.3e-3, 5e-3},
+        {1.15e-3, 3.6e-3}},
     Row{"seed_determinism.chunk_overlaps",
         kNone,
         {.0145, .06},
@@ -67,6 +73,9 @@ constexpr std::array kRows = {
     Row{"seed_determinism.streams", kNone, {.2, .2}, {.036, .2}, {.018, .2}, {2.2e-3, .2}},
     Row{"seed_determinism.seed_flips", kVariance, {.03, .03}, {5.8e-3, .03}, {3e-3, .03}, {3.6e-4, .03}},
     Row{"seed_determinism.repeats", kNone, {6e3, 6e3}, {6e4, 6e4}, {6e4, 6e4}, {9e5, 6e4}},
+    // Samples of one size in all profiles but smoke, which has none.
+    Row{"embedding.mc_estimate", kNone, {}, {.03, .03}, {.03, .03}, {.03, .03}},
+    Row{"embedding.subnetworks", kNone, {}, {.025, 4.5e-3}, {.025, 4.5e-3}, {.025, 4.5e-3}},
 };
 
 /// The same for the profile `frameworks`, whose samples have sizes of their own.
@@ -97,10 +106,13 @@ constexpr std::array kFrameworks = {
     Column{"channel_correlation.boundaries", {.081, .4}},
     Column{"channel_correlation.channel_pairs", {.074, .65}},
     Column{"channel_correlation.spectrum", {.39, .92}},
+    Column{"gradient_consistency.expectation", {.029, .029}},
     Column{"seed_determinism.chunk_overlaps", {0.004, 0.0089}},
     Column{"seed_determinism.streams", {.096, .096}},
     Column{"seed_determinism.seed_flips", {.016, .016}},
     Column{"seed_determinism.repeats", {40000, 18000}},
+    Column{"embedding.mc_estimate", {.03, .03}},
+    Column{"embedding.subnetworks", {.025, 4.5e-3}},
 };
 
 }  // namespace

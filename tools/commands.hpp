@@ -7,6 +7,7 @@
 
 #include "harness/core/registry.hpp"
 #include "harness/run/plan.hpp"
+#include "harness/run/stream_lock.hpp"
 #include "suites/dialect.hpp"
 
 namespace dropcheck::tools {
@@ -32,11 +33,20 @@ struct Selection {
 struct RunArguments {
   Selection selection;
   std::string expect;
-  std::string ledger;  // file; empty: none
+  std::string ledger;                // file; empty: none
+  std::string lock;                  // file; empty: none
+  std::optional<StreamLock> locked;  // what it holds
   std::string out = "dropcheck-out";
   bool fail_fast = false;
   bool pursue_always = false;
   std::string color = "auto";
+};
+
+struct LockArguments {
+  Selection selection;  // of which the backends count, and how they are opened
+  std::string file;
+  bool update = false;
+  bool yes = false;  // write what an update changes
 };
 
 struct CalibrateArguments {
@@ -61,6 +71,12 @@ struct ValidateArguments {
 };
 
 ExitCode run_command(const Registry& registry, const RunArguments& arguments);
+/// Reads the file of 'run --lock', registers its check and takes its backend where none was named.
+Status apply_lock(Registry& registry, RunArguments& arguments);
+/// Writes digests of a backend's streams, or shows how they differ from those in the file. Exit code 1 when
+/// they differ and nothing was written, or the backend does not draw the same twice; 5 when it takes no
+/// seeds.
+ExitCode lock_command(const Registry& registry, const LockArguments& arguments);
 ExitCode plan_command(const Registry& registry, const Selection& selection, bool json);
 /// Times a plan as it is judged beside the calls of its backend alone.
 ExitCode overhead_command(const Registry& registry, const Selection& selection);
@@ -80,8 +96,8 @@ ExitCode init_command(const InitArguments& arguments);
 /// Asks an adapter small things and says what is wrong with it. Exit code 11 when it breaks the protocol, 1
 /// when an answer is well-formed and wrong, 5 when it answers nothing.
 ExitCode validate_command(const ValidateArguments& arguments);
-/// Hidden: what a worker process does.
-int worker_command(const std::string& plugin);
+/// Hidden: what a worker process does. Of the options only rank and world size count.
+int worker_command(const std::string& plugin, const BackendOptions& options);
 
 /// Tells a usage error on stderr.
 ExitCode usage_error(const std::string& message);

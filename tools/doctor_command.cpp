@@ -28,8 +28,8 @@ Finding examine(const Registry& registry, const std::string& what, const std::st
 
 }  // namespace
 
-int worker_command(const std::string& plugin) {
-  return worker::serve(3, [&] { return open_plugin_here(plugin); });
+int worker_command(const std::string& plugin, const BackendOptions& options) {
+  return worker::serve(3, [&] { return open_plugin_here(plugin, options); });
 }
 
 ExitCode doctor_command(const Registry& registry, bool json) {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "harness/run/stream_lock_check.hpp"
 #include "suites/dialect_file.hpp"
 #include "tools/commands.hpp"
 #include "tools/registration.hpp"
@@ -36,6 +37,23 @@ CLI::Validator is_number_from(double least, double most) {
       fmt::format("in [{} - {}]", least, most));
 }
 
+/// How backends are opened.
+void add_opening(CLI::App& command, Selection& s) {
+  command.add_flag("--in-process", s.in_process,
+                   "Load plugins into this process, on one lane, for debuggers and timing");
+  command
+      .add_option("--memory-limit", s.memory_limit,
+                  "GiB that each worker or adapter may take, 0 for no limit; by default 3/4 of the machine's "
+                  "memory, shared among the lanes, and at least 2")
+      ->check(is_number_from(0, 1e6));
+  command
+      .add_option(
+          "--call-timeout", s.call_timeout,
+          "Seconds that a call may take; by default 60 for a plugin and 30 for an adapter, whose first "
+          "call may always take 4 times as long")
+      ->check(is_number_from(0.001, 1e6));
+}
+
 void add_selection(CLI::App& command, Selection& s) {
   command
       .add_option("--backend", s.backends,
@@ -55,19 +73,7 @@ void add_selection(CLI::App& command, Selection& s) {
       .add_option("--threads", s.threads,
                   "Lanes: threads, or worker processes for plugins; 0 means one a core")
       ->capture_default_str();
-  command.add_flag("--in-process", s.in_process,
-                   "Load plugins into this process, on one lane, for debuggers and timing");
-  command
-      .add_option("--memory-limit", s.memory_limit,
-                  "GiB that each worker or adapter may take, 0 for no limit; by default 3/4 of the machine's "
-                  "memory, shared among the lanes, and at least 2")
-      ->check(is_number_from(0, 1e6));
-  command
-      .add_option(
-          "--call-timeout", s.call_timeout,
-          "Seconds that a call may take; by default 60 for a plugin and 30 for an adapter, whose first "
-          "call may always take 4 times as long")
-      ->check(is_number_from(0.001, 1e6));
+  add_opening(command, s);
 }
 
 void default_backends(Selection& s) {
@@ -89,12 +95,29 @@ int run_cli(int argc, char** argv) {
   run_app->add_option(
       "--ledger", run.ledger,
       "Add the evidence to this file, over many runs; draws a master seed unless one is given");
+  run_app->add_option(
+      "--lock", run.lock,
+      "Also ask again for what this file of 'dropcheck lock' holds; judges its backend unless "
+      "--backend is given");
   run_app->add_flag("--fail-fast", run.fail_fast, "Stop at the first failure");
   run_app->add_flag("--pursue-always", run.pursue_always,
                     "Pursue what is suspicious to the end also when something else has failed");
   run_app->add_option("--color", run.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str();
+
+  LockArguments lock;
+  CLI::App* lock_app = app.add_subcommand(
+      "lock", "Write digests of a backend's masks to a file, for 'run --lock' to see when they change");
+  lock_app
+      ->add_option("--backend", lock.selection.backends,
+                   "The backend; with --update by default the one that the file names")
+      ->allow_extra_args(false);
+  lock_app->add_option("file", lock.file, "The file, e.g. streams.lock.json")->required();
+  CLI::Option* update =
+      lock_app->add_flag("--update", lock.update, "Show how the masks differ from those in the file");
+  lock_app->add_flag("--yes", lock.yes, "Also write the new ones")->needs(update);
+  add_opening(*lock_app, lock.selection);
 
   Selection planned;
   bool json = false;
@@ -186,6 +209,9 @@ int run_cli(int argc, char** argv) {
   CLI::App* worker_app = app.add_subcommand("worker", "");
   worker_app->group("");  // hidden: how we start ourselves
   worker_app->add_option("plugin", plugin)->required();
+  BackendOptions as_what;
+  worker_app->add_option("--rank", as_what.rank);
+  worker_app->add_option("--world-size", as_what.world_size);
 
   try {
     app.parse(argc, argv);
@@ -196,7 +222,7 @@ int run_cli(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return static_cast<int>(usage_error(fmt::format("{}; 'dropcheck --help' shows the usage", e.what())));
   }
-  if (*worker_app) return worker_command(plugin);
+  if (*worker_app) return worker_command(plugin, as_what);
   if (*init_app) return static_cast<int>(init_command(init));
   if (*validate_app) return static_cast<int>(validate_command(validated));
   // Checks are registered as they stand under the dialect, so it comes first.
@@ -208,11 +234,17 @@ int run_cli(int argc, char** argv) {
   const auto dialect = suites::find_dialect(chosen);
   if (!dialect) return static_cast<int>(usage_error(dialect.error().message));
   run.selection.rules = planned.rules = timed.rules = *dialect;
-  const Registry registry = make_registry(*dialect);
+  Registry registry = make_registry(*dialect);
+  if (*run_app) {
+    const Status locked = apply_lock(registry, run);
+    if (!locked) return static_cast<int>(usage_error(locked.error().message));
+  }
+  if (*explain_app || (*list_app && what == "checks")) add_stream_lock(registry, {}, "");
   default_backends(run.selection);
   default_backends(planned);
   default_backends(timed);
   if (*run_app) code = run_command(registry, run);
+  if (*lock_app) code = lock_command(registry, lock);
   if (*plan_app) code = plan_command(registry, planned, json);
   if (*overhead_app) code = overhead_command(registry, timed);
   if (*list_app) code = list_command(registry, what, profile, json);

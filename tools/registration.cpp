@@ -16,12 +16,15 @@ namespace {
 /// A plugin in a worker of our own binary, or here when asked for.
 Expected<std::unique_ptr<Backend>> open_plugin_anywhere(const std::string& spec,
                                                         const BackendOptions& options) {
-  if (options.in_process) return plugin_host::open_plugin(spec);
+  if (options.in_process) return plugin_host::open_plugin(spec, options.rank, options.world_size);
   worker::WorkerOptions of_worker;
   if (options.deadline.count() > 0) of_worker.deadline = options.deadline;
   of_worker.memory = options.memory_limit;
   of_worker.stop = options.stop;
-  return worker::open_worker({own_path().string(), {"dropcheck", "worker", spec}}, of_worker);
+  return worker::open_worker({own_path().string(),
+                              {"dropcheck", "worker", fmt::format("--rank={}", options.rank),
+                               fmt::format("--world-size={}", options.world_size), spec}},
+                             of_worker);
 }
 
 /// A program that speaks the adapter protocol.
@@ -32,6 +35,8 @@ Expected<std::unique_ptr<Backend>> open_adapter(const std::string& command, cons
     of_adapter.every = options.deadline;
   }
   of_adapter.limits = {options.memory_limit, options.stop};
+  of_adapter.rank = options.rank;
+  of_adapter.world_size = options.world_size;
   auto opened = process::open_process(command, of_adapter);
   if (!opened) return opened.error();
   return std::unique_ptr<Backend>(std::move(*opened));
@@ -59,8 +64,8 @@ std::filesystem::path find_plugin(const std::string& file_name) {
   return {};
 }
 
-Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec) {
-  return plugin_host::open_plugin(spec);
+Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec, const BackendOptions& options) {
+  return plugin_host::open_plugin(spec, options.rank, options.world_size);
 }
 
 Registry make_registry(const suites::Dialect& dialect) {

@@ -12,7 +12,7 @@ namespace dropcheck::tools {
 Registry make_registry(const suites::Dialect& dialect = suites::pytorch_dialect());
 
 /// Opens `spec` (PATH[?CONFIG]) in this process; what the hidden worker command serves.
-Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec);
+Expected<std::unique_ptr<Backend>> open_plugin_here(const std::string& spec, const BackendOptions& options);
 
 /// Path of the running program.
 std::filesystem::path own_path();

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 
 #include "harness/run/expectations.hpp"
@@ -12,41 +11,18 @@
 #include "harness/run/rejections.hpp"
 #include "harness/run/repro.hpp"
 #include "harness/run/runner.hpp"
-#include "impl/process/child.hpp"
+#include "harness/run/stream_lock_check.hpp"
 #include "reports/jsonl.hpp"
 #include "reports/results_file.hpp"
 #include "reports/summary.hpp"
 #include "tools/backend_names.hpp"
 #include "tools/commands.hpp"
+#include "tools/interruption.hpp"
 #include "tools/machine.hpp"
 #include "tools/progress.hpp"
 
 namespace dropcheck::tools {
 namespace {
-
-std::atomic<bool> g_stop{false};               // asks all lanes to end
-volatile std::sig_atomic_t g_interrupted = 0;  // it was the user who asked
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-void on_signal(int number) {
-  if (g_interrupted == 0) {
-    g_interrupted = 1;
-    g_stop.store(true);
-    return;
-  }
-  // A second Ctrl-C ends at once. Workers see that the run is gone; adapters cannot.
-  process::kill_all_children();
-  std::signal(number, SIG_DFL);
-  std::raise(number);
-}
-
-void catch_signals() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a reader of our output that leaves must not cost the results
-}
 
 CheckRecord record_of(const CheckInfo& info) {
   return {info.id,         info.level == Level::required ? "required" : "recommended",
@@ -112,6 +88,26 @@ ResultRecord ledger_alarm(const LedgerEvidence& evidence, const std::string& pat
       evidence.kind == LedgerKind::rate ? evidence.p : 0.0, evidence.ln_e, evidence.ln_threshold);
   result.repro = fmt::format("dropcheck ledger {}", shell_word(path));
   return result;
+}
+
+/// Whether the plan asks for what the lock holds, and all backends that could be opened are the locked one.
+Status fits_lock(const Plan& plan, const RunArguments& arguments, const std::vector<FoundBackend>& backends) {
+  const bool is_planned = std::any_of(plan.samples.begin(), plan.samples.end(), [](const auto& sample) {
+    return sample.info.protocol == kStreamLockProtocol && !sample.cells.front().hidden;
+  });
+  if (!is_planned)
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("--lock: this selection leaves out {}; ask for it too, or leave --lock away",
+                             kStreamLockCheck)};
+  for (const FoundBackend& backend : backends) {
+    if (!backend.record.open_error.empty()) continue;
+    const std::string name = name_in_lock(backend.record.spec, backend.record.capabilities);
+    if (name != arguments.locked->name)
+      return Error{ErrorCode::invalid_argument,
+                   fmt::format("--lock: '{}' holds streams of '{}' and none of '{}'", arguments.lock,
+                               arguments.locked->name, name)};
+  }
+  return Done{};
 }
 
 /// One run from header to footer.
@@ -191,6 +187,11 @@ class Session {
 
   Verdict take(ResultRecord result) {
     if (!result.repro.empty() && result.protocol != kLedger) result.repro += limits_;
+    if (result.check == kStreamLockCheck) {
+      if (!result.repro.empty()) result.repro += " " + shell_word("--lock=" + arguments_.lock);
+      // Asked for by name, so that what could not be compared is no pass.
+      if (result.verdict == Verdict::unsupported) result.verdict = Verdict::error;
+    }
     expectations_.apply(result);
     const Verdict verdict = result.verdict;
     if (result.level == "required") ending_.verdict = worse(ending_.verdict, verdict);
@@ -229,7 +230,7 @@ class Session {
       write(reports::incidents_line(record_.incidents.back()));
     }
     write(reports::environment_line(record_.environment));
-    ending_.interrupted = g_interrupted != 0;
+    ending_.interrupted = was_interrupted();
     Footer& footer = record_.footer;
     footer.verdict = ending_.backend_unavailable ? worse(ending_.verdict, Verdict::error) : ending_.verdict;
     for (const Verdict v : {Verdict::pass, Verdict::fail, Verdict::error, Verdict::inconclusive,
@@ -279,7 +280,7 @@ ExitCode run_command(const Registry& registry, const RunArguments& given) {
   RunArguments arguments = given;
   // Evidence adds up over fresh data only.
   if (!arguments.ledger.empty() && arguments.selection.seed.empty()) arguments.selection.vary_seed = true;
-  const auto plan = plan_of(registry, arguments.selection);
+  auto plan = plan_of(registry, arguments.selection);
   if (!plan) return usage_error(plan.error().message);
   if (arguments.selection.vary_seed) fmt::print("seed {:#x}\n", plan->master_seed);
   std::optional<Ledger> ledger;
@@ -299,6 +300,11 @@ ExitCode run_command(const Registry& registry, const RunArguments& given) {
   catch_signals();
   auto backends = look_at_backends(registry, arguments.selection);
   if (!backends) return usage_error(backends.error().message);
+  if (arguments.locked) {
+    const Status fits = fits_lock(*plan, arguments, *backends);
+    if (!fits) return usage_error(fits.error().message);
+    plan->filters += fmt::format("{}lock={}", plan->filters.empty() ? "" : " ", arguments.lock);
+  }
   auto file = reports::ResultsFile::create(arguments.out);
   if (!file) return usage_error(file.error().message);
   return Session(registry, arguments, *plan, std::move(*backends), std::move(expectations), std::move(ledger),

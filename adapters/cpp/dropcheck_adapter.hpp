@@ -83,6 +83,7 @@ struct Info {
   bool attributes = false;            // understands Call::attributes; needed to get them
   std::vector<std::string> features;  // further ones: "rng_words", "effective_rate"
   std::vector<std::string> forms;
+  std::vector<std::string> promises;  // words that docs/adding_a_backend.md explains, e.g. "batch_split"
   std::string exact_stream;
   std::string conforms_to;
 };
@@ -882,6 +883,7 @@ class Adapter {
     out.add_text("exact_stream", info_.exact_stream);
     out.add_text("conforms_to", info_.conforms_to);
     out.add_list("forms", info_.forms);
+    out.add_list("promises", info_.promises);
     return reply;
   }
 

@@ -38,6 +38,7 @@ import os from 'node:os';
  * @property {(saved: any, dy: Floats) => Floats} [backward] gets what forward returned as `saved`
  * @property {string[]} [features] further ones: 'rng_words', 'effective_rate'
  * @property {string[]} [forms]
+ * @property {string[]} [promises] words that docs/adding_a_backend.md explains, e.g. 'batch_split'
  * @property {string} [implementationVersion]
  * @property {string} [library]
  * @property {string} [device]
@@ -495,6 +496,7 @@ class Adapter {
       offset_unit: claims.offsetUnit,
       features: this.#features,
       forms: claims.forms,
+      promises: claims.promises,
       exact_stream: claims.exactStream,
       conforms_to: claims.conformsTo,
     };

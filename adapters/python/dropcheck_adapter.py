@@ -84,6 +84,7 @@ __all__ = ["Result", "serve", "take_standard_streams", "bf16_from_f32", "f32_fro
 
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
+MAX_STATE_BYTES = 1 << 24
 MAX_TEXT_BYTES = 4000  # the protocol allows 4096 for a text, or for a fact with its name
 MAX_WARNINGS = 200  # and 256 items in a list
 SEED_SEMANTICS = ("per_call", "stateful", "fixed", "none")
@@ -562,6 +563,7 @@ class Claims:
     offset_unit: str
     features: List[str]
     forms: Sequence[str]
+    promises: Sequence[str]
     facts: Dict[str, Any]  # members that go into the reply as they are
 
     def reply(self) -> Dict[str, Any]:
@@ -575,6 +577,7 @@ class Claims:
             "offset_unit": self.offset_unit,
             "features": self.features,
             "forms": list(self.forms),
+            "promises": list(self.promises),
             **self.facts,
         }
         return {name: value for name, value in members.items() if value not in ("", [], None)}
@@ -591,6 +594,7 @@ class Adapter:
         reseed: Optional[Callable[[int], Any]],
         refuses: Tuple[Type[BaseException], ...],
         autograd: bool,
+        state: Optional[Tuple[Callable[[], bytes], Callable[[bytes], Any]]] = None,
     ) -> None:
         self._kernel = kernel
         self._claims = claims
@@ -598,6 +602,7 @@ class Adapter:
         self._reseed = reseed
         self._refuses = refuses
         self._autograd = autograd
+        self._state = state
         self._saved: Dict[int, Any] = {}
         self._last_token = 0
         self._answers = {
@@ -605,6 +610,8 @@ class Adapter:
             "run": self._run,
             "backward": self._backward,
             "release": self._release,
+            "save_state": self._save_state,
+            "load_state": self._load_state,
             "stop": self._stop,
         }
 
@@ -638,6 +645,10 @@ class Adapter:
         nbytes = request.get("nbytes", 0)
         if isinstance(nbytes, bool) or not isinstance(nbytes, int) or nbytes < 0:
             raise WireError(f"nbytes is no count: {nbytes!r}")
+        if request.get("cmd") == "load_state" and nbytes <= MAX_STATE_BYTES:
+            state = bytearray(nbytes)
+            wire.read_into(state)
+            return {"state": state}
         try:
             entries = _entries(request, "tensors")
             needed = sum(_entry_bytes(entry) for entry in entries)
@@ -666,6 +677,22 @@ class Adapter:
     def _release(self, request: Dict[str, Any], data: Dict[str, bytearray]) -> Answer:
         del data
         self._saved.pop(integer(request.get("saved"), "saved"), None)
+        return {}, []
+
+    def _save_state(self, request: Dict[str, Any], data: Dict[str, bytearray]) -> Answer:
+        del request, data
+        if self._state is None:
+            raise Skipped("the state of the generator cannot be told")
+        state = bytes(self._state[0]())
+        if not 1 <= len(state) <= MAX_STATE_BYTES:
+            raise RequestError(f"the state has {len(state)} bytes: 1 to {MAX_STATE_BYTES} are possible")
+        return {}, [Encoded("u8", [len(state)], state)]
+
+    def _load_state(self, request: Dict[str, Any], data: Dict[str, bytearray]) -> Answer:
+        del request
+        if self._state is None:
+            raise Skipped("the state of the generator cannot be set")
+        self._state[1](bytes(data["state"]))
         return {}, []
 
     def _run(self, request: Dict[str, Any], data: Dict[str, bytearray]) -> Answer:
@@ -905,6 +932,9 @@ def serve(
     offset_unit: str = "",
     features: Sequence[str] = (),
     forms: Sequence[str] = (),
+    promises: Sequence[str] = (),
+    get_state: Optional[Callable[[], bytes]] = None,
+    set_state: Optional[Callable[[bytes], Any]] = None,
     refuses: Tuple[Type[BaseException], ...] = (ValueError,),
     implementation_version: str = "",
     library: str = "",
@@ -920,6 +950,8 @@ def serve(
     mask: the function returns (y, mask), or a Result with a mask.
     device: of x with torch tensors; otherwise a fact for the report.
     features: further ones that it claims: "rng_words", "effective_rate".
+    promises: words that docs/adding_a_backend.md explains, e.g. "batch_split".
+    get_state, set_state: tell and set the generator's state as bytes, e.g. pickle.dumps(random.getstate()).
     refuses: exceptions by which a request is refused.
     The others are members of the reply to start (harness/abi/adapter_protocol.md).
 
@@ -945,6 +977,10 @@ def serve(
         claimed += ["mask", "packed_mask"] if mask else []
         claimed += ["backward"] if autograd or kernel.backward else []
         claimed += [word for word in ("in_place", "threads") if word in kernel.parameters]
+        if (get_state is None) != (set_state is None):
+            raise ValueError("get_state and set_state belong together")
+        state = (get_state, set_state) if get_state and set_state else None
+        claimed += ["recompute"] if state else []
         claimed += [word for word in features if word not in claimed]
         facts = {
             "implementation_version": implementation_version,
@@ -954,9 +990,9 @@ def serve(
             "exact_stream": exact_stream,
             "conforms_to": conforms_to,
         }
-        claims = Claims(name, dtypes, ops, seeds, seed_bits, offset_unit, claimed, forms, facts)
+        claims = Claims(name, dtypes, ops, seeds, seed_bits, offset_unit, claimed, forms, promises, facts)
         if getattr(target, "__module__", None) == "__main__":
-            _serve_process(Adapter(kernel, claims, conversion, reseed, refuses, autograd))
+            _serve_process(Adapter(kernel, claims, conversion, reseed, refuses, autograd, state))
         return target
 
     return decorate

@@ -122,13 +122,16 @@ class Peer:
         self.process.stdin.flush()
 
     def receive(self) -> Tuple[Dict[str, Any], List[bytes]]:
-        """A reply and the bytes of its tensors."""
+        """A reply and the bytes of its tensors, or those that follow where it has none."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(f"no reply; standard error: {self.stderr()}")
         reply = json.loads(line)
-        tensors = reply.get("tensors", [])
+        if "tensors" not in reply:
+            count = reply.get("nbytes", 0)
+            return reply, [self.process.stdout.read(count)] if count else []
+        tensors = reply["tensors"]
         sizes = [math.prod(entry["shape"]) * sdk.ITEM_BYTES[entry["dtype"]] for entry in tensors]
         assert sum(sizes) == reply.get("nbytes", 0), reply
         return reply, [self.process.stdout.read(size) for size in sizes]
@@ -805,6 +808,31 @@ def f(x):
         self.assertEqual(ys[:2], ys[2:])
         self.assertNotEqual(ys[0], ys[1])
         self.assertEqual([peer.run(x, [1])[0]["warnings"] for _ in range(2)], [["careful"]] * 2)
+
+    def test_state_of_the_generator(self) -> None:
+        peer = self.peer("""
+import pickle, random
+from dropcheck_adapter import serve
+@serve(name="a", reseed=random.seed, promises=["equal_ranks"], get_state=lambda: pickle.dumps(random.getstate()),
+       set_state=lambda state: random.setstate(pickle.loads(state)))
+def f(x): return [random.random() for _ in x]
+""")
+        started = peer.start()
+        self.assertIn("recompute", started["features"])
+        self.assertEqual(started["promises"], ["equal_ranks"])
+        x = floats([1.0])
+        peer.run(x, [1], seed=5)
+        _, (state,) = peer.ask("save_state")
+        drawn = [peer.run(x, [1])[1] for _ in range(2)]
+        self.assertNotIn("errored", peer.ask("load_state", state)[0])
+        self.assertEqual([peer.run(x, [1])[1] for _ in range(2)], drawn)
+
+    def test_no_state(self) -> None:
+        peer = self.peer("from dropcheck_adapter import serve\n@serve(name='a')\ndef f(x): return x")
+        self.assertNotIn("recompute", peer.start()["features"])
+        self.assertIs(peer.ask("save_state")[0].get("skipped"), True)
+        self.assertIs(peer.ask("load_state", b"1234")[0].get("skipped"), True)
+        self.assertEqual(peer.run(floats([1.0]), [1])[1], [floats([1.0])])
 
     def test_no_seeds(self) -> None:
         peer = self.peer("from dropcheck_adapter import serve\n@serve(name='a')\ndef f(x): return x")

@@ -13,6 +13,7 @@
 //   DROPCHECK_PLUGIN(MyKernel)
 
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
@@ -25,6 +26,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "harness/abi/dropcheck_plugin.h"
 
@@ -104,6 +106,11 @@ class Call {
   Tensor output(std::string_view name) const { return find(call_->outputs, call_->output_count, name); }
   bool has_input(std::string_view name) const { return has(call_->inputs, call_->input_count, name); }
   bool has_output(std::string_view name) const { return has(call_->outputs, call_->output_count, name); }
+  std::uint32_t input_count() const { return call_->input_count; }
+  /// Of the input of that number, below input_count().
+  std::string_view input_name(std::uint32_t i) const { return call_->inputs[i].name; }
+  std::uint32_t output_count() const { return call_->output_count; }
+  std::string_view output_name(std::uint32_t i) const { return call_->outputs[i].name; }
   /// "y", or "x" for a call in place.
   Tensor destination() const { return in_place() ? input("x") : output("y"); }
 
@@ -186,9 +193,21 @@ class Kernel {
 
   std::string name, version, library, device = "cpu";
   std::string ops = "dropout", dtypes = "f32", layouts = "contiguous";
-  std::string seed_semantics = "stateful", offset_unit, exact_stream, notes, forms, conforms_to;
+  std::string seed_semantics = "stateful", offset_unit, exact_stream, notes, forms, conforms_to, promises;
   std::uint32_t seed_bits = 64;
   std::uint32_t features = 0;
+};
+
+/// A kernel that can keep the state of its generator has two functions more, and claims
+/// DROPCHECK_CAN_RECOMPUTE:
+///   std::vector<std::byte> save_state();
+///   void load_state(std::span<const std::byte> state);
+/// There is at least one byte, and always the same number. load_state throws InvalidArgument for bytes that
+/// are no state of this kernel.
+template <typename K>
+concept KeepsState = requires(K& kernel, std::span<const std::byte> state) {
+  { kernel.save_state() } -> std::convertible_to<std::vector<std::byte>>;
+  kernel.load_state(state);
 };
 
 /// The C functions of a kernel type; use DROPCHECK_PLUGIN.
@@ -243,6 +262,8 @@ struct Table {
       out->forms = text(k.forms);
       out->conforms_to = text(k.conforms_to);
     }
+    if (out->struct_size >= offsetof(dropcheck_capabilities, promises) + sizeof out->promises)
+      out->promises = text(k.promises);
     return DROPCHECK_OK;
   }
   static int forward(void* context, const dropcheck_call* call, dropcheck_result* result) noexcept {
@@ -261,6 +282,21 @@ struct Table {
   static void release(void* context, std::uint64_t saved) noexcept {
     fenced(nullptr, 0, [&] { static_cast<K*>(context)->release(saved); });
   }
+  /// 0 where the kernel throws.
+  static std::size_t save_state(void* context, void* state, std::size_t bytes) noexcept {
+    std::size_t needed = 0;
+    fenced(nullptr, 0, [&] {
+      const std::vector<std::byte> kept = static_cast<K*>(context)->save_state();
+      if (!kept.empty() && kept.size() <= bytes) std::memcpy(state, kept.data(), kept.size());
+      needed = kept.size();
+    });
+    return needed;
+  }
+  static int load_state(void* context, const void* state, std::size_t bytes) noexcept {
+    return fenced(nullptr, 0, [&] {
+      static_cast<K*>(context)->load_state(std::span(static_cast<const std::byte*>(state), bytes));
+    });
+  }
   static const dropcheck_plugin* get(std::uint32_t host_major) noexcept {
     static const dropcheck_plugin table = [] {
       dropcheck_plugin t{};
@@ -273,6 +309,10 @@ struct Table {
       t.forward = forward;
       t.backward = backward;
       t.release = release;
+      if constexpr (KeepsState<K>) {
+        t.save_state = save_state;
+        t.load_state = load_state;
+      }
       return t;
     }();
     return host_major == DROPCHECK_ABI_MAJOR ? &table : nullptr;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace dropcheck {
 namespace {
@@ -11,6 +12,9 @@ template <typename Range, typename Value>
 bool contains(const Range& range, const Value& value) {
   return std::find(range.begin(), range.end(), value) != range.end();
 }
+
+constexpr std::array kPromises = {Feature::batch_split, Feature::coupled_thresholds,
+                                  Feature::independent_ranks, Feature::equal_ranks, Feature::replay};
 
 }  // namespace
 
@@ -43,8 +47,32 @@ std::string_view to_string(Feature feature) {
     case Feature::exact_stream: return "an exact stream";
     case Feature::pytorch_conformance: return "conformance to PyTorch";
     case Feature::rng_words: return "counting of generator words";
+    case Feature::recompute: return "recompute";
+    case Feature::batch_split: return "batch_split";
+    case Feature::coupled_thresholds: return "coupled_thresholds";
+    case Feature::independent_ranks: return "independent_ranks";
+    case Feature::equal_ranks: return "equal_ranks";
+    case Feature::replay: return "replay";
   }
   return "unknown";
+}
+
+bool is_promise(std::string_view word) {
+  return std::any_of(kPromises.begin(), kPromises.end(),
+                     [&](Feature promise) { return to_string(promise) == word; });
+}
+
+std::string known_promises() {
+  std::string known;
+  for (const Feature promise : kPromises) known.append(known.empty() ? "" : ", ").append(to_string(promise));
+  return known;
+}
+
+std::optional<std::string> contradiction_in(const std::vector<std::string>& promises) {
+  if (contains(promises, to_string(Feature::independent_ranks)) &&
+      contains(promises, to_string(Feature::equal_ranks)))
+    return "promises independent_ranks and equal_ranks: only one of them can hold";
+  return std::nullopt;
 }
 
 std::optional<std::string> missing_capability(const Capabilities& c, const Problem& problem) {
@@ -76,6 +104,12 @@ bool has_feature(const Capabilities& c, Feature feature) {
     case Feature::exact_stream: return !c.exact_stream.empty();
     case Feature::pytorch_conformance: return c.conforms_to == "pytorch";
     case Feature::rng_words: return c.reports_rng_words;
+    case Feature::recompute: return c.recompute;
+    case Feature::batch_split:
+    case Feature::coupled_thresholds:
+    case Feature::independent_ranks:
+    case Feature::equal_ranks:
+    case Feature::replay: return contains(c.promises, to_string(feature));
   }
   return false;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,24 @@ enum class Feature : std::uint8_t {
   effective_rate,
   exact_stream,         // claims a documented stream
   pytorch_conformance,  // claims to be PyTorch, to the letter of its messages
-  rng_words             // counts the generator words that a call uses
+  rng_words,            // counts the generator words that a call uses
+  recompute,            // the generator's state can be saved and set again
+  // Promises, which not every dropout makes:
+  batch_split,         // a batch in several calls of one stream has the mask of the whole in one call
+  coupled_thresholds,  // with one seed, what is dropped at p is dropped at every larger p
+  independent_ranks,   // instances of different ranks draw different masks after one seed
+  equal_ranks,         // or the same
+  replay               // a captured call can be replayed, and draws anew each time
 };
 std::string_view to_string(Feature feature);
+/// Whether the word is one of a promise, from batch_split on.
+bool is_promise(std::string_view word);
+/// Those words in a list for messages.
+std::string known_promises();
+/// Why these promises cannot be kept together; absent where they can.
+std::optional<std::string> contradiction_in(const std::vector<std::string>& promises);
+/// Largest state of a generator that is taken, in bytes.
+inline constexpr std::size_t kMaxStateBytes = std::size_t{16} << 20;
 
 /// What a backend claims. Claims are tested, not trusted; what is not claimed is reported as unsupported,
 /// never as a failure.
@@ -68,6 +84,8 @@ struct Capabilities {
   bool effective_rate = false;     // every call that draws a mask declares Observation::effective_p
   std::vector<std::string> forms;  // values of the attribute "form" that it understands
   std::string conforms_to;         // the framework that it claims to be, e.g. "pytorch"; empty for none
+  /// Words of Feature, from batch_split on.
+  std::vector<std::string> promises;
 };
 
 /// The feature or word that this problem needs and the backend lacks, e.g. "dtype f16"; absent when all is
@@ -154,6 +172,14 @@ class Backend {
   virtual Expected<Observation> backward(const BackwardCall& call) = 0;
   /// Forgets a saved call. Unknown tokens are ignored.
   virtual void release(SavedToken saved) = 0;
+  /// The generator's state, at most kMaxStateBytes of it, for load_state of the same instance; unsupported
+  /// unless `recompute` is claimed.
+  virtual Expected<std::vector<std::byte>> save_state() {
+    return Error{ErrorCode::unsupported, "the state of the generator cannot be saved"};
+  }
+  virtual Status load_state(std::span<const std::byte> /*state*/) {
+    return Error{ErrorCode::unsupported, "the state of the generator cannot be set"};
+  }
   /// Ends the backend; nothing else may be called afterwards but the destructor. Returns what it did, over
   /// its whole life, beside answering its calls.
   virtual std::vector<Incident> close() { return {}; }

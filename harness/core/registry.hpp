@@ -18,7 +18,8 @@ struct BackendOptions {
   bool in_process = false;  // load plugins here instead of in a worker
   /// Of one call to a worker or an adapter; 0: what the kind of backend takes for sensible.
   std::chrono::milliseconds deadline{0};
-  std::uint64_t memory_limit = 0;  // bytes that a worker or an adapter may take; 0: no limit
+  std::uint32_t rank = 0, world_size = 1;  // of the instance among those that draw together
+  std::uint64_t memory_limit = 0;          // bytes that a worker or an adapter may take; 0: no limit
   /// Once true, calls that take long are given up. Must outlive the backend; may be absent.
   const std::atomic<bool>* stop = nullptr;
 };

@@ -36,7 +36,15 @@ enum class Input : std::uint8_t {
 struct ExtraTensor {
   std::string name;
   std::vector<std::int64_t> shape;
-  Input input = Input::ones;  // of those handed over
+  Input input = Input::ones;     // of those handed over
+  std::vector<double> values{};  // what it holds instead, in logical order; each exact in the dtype
+};
+
+/// Which instance of the backend a step asks. Number 0 is the one of the run; any other is opened for the
+/// block, as often as a process of its own where the backend lives in one, and closed at its end.
+struct Instance {
+  unsigned number = 0;
+  std::uint32_t rank = 0, world_size = 1;  // as what it is opened; those of one number are the same
 };
 
 /// One request to the backend inside a block.
@@ -47,9 +55,15 @@ struct Step {
   std::uint64_t seed_flip = 0;  // bits of that seed to flip (those past the backend's are ignored),
   std::uint64_t seed_add = 0;   // then a number to add, modulo what the backend's seeds hold
   Input input = Input::ones;
+  std::vector<double> values{};   // what a contiguous x holds instead; each exact in the dtype
   std::optional<Input> upstream;  // also ask for the gradient, with this as dy
-  bool want_mask = false;         // where the backend can return one
-  bool count_words = false;       // ask for Observation::rng_words, where the backend counts them
+  /// The call is saved under this number, for a later step of the block that asks for its gradient.
+  std::optional<unsigned> keep_saved{};
+  /// No forward call: the gradient of the one saved under this number, whose problem this step must have,
+  /// with `upstream` as dy. The record's observation is then empty.
+  std::optional<unsigned> gradient_of{};
+  bool want_mask = false;    // where the backend can return one
+  bool count_words = false;  // ask for Observation::rng_words, where the backend counts them
   /// Where the backend packs masks, most calls may ask for the mask alone; the output is asked for as well in
   /// a random part of them, and compared with it.
   bool mask_suffices = false;
@@ -58,6 +72,10 @@ struct Step {
   bool expect_error = false;
   /// What the backend does not claim is handed over as a refusal (unsupported) instead of ending the block.
   bool skip_unclaimed = false;
+  Instance instance{};
+  bool other_memory = false;  // x and y lie at other addresses than those of the steps before
+  // The state of the generator, before the call: kept under this number, or set to what was kept.
+  std::optional<unsigned> save_state{}, load_state{};
   Attributes attributes{};
   std::optional<std::vector<std::int64_t>> output_shape{};  // where y has not the shape of x
   std::vector<ExtraTensor> inputs{}, outputs{};             // of the forward call

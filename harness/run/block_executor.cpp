@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "harness/core/descriptor.hpp"
+#include "harness/core/element.hpp"
 #include "harness/core/packed_mask.hpp"
 #include "harness/run/packed_calls.hpp"
 
@@ -30,6 +31,21 @@ Trouble trouble_of(const Error& error, std::string_view what) {
   if (error.code == ErrorCode::unsupported) return {Verdict::unsupported, error.message};
   return {Verdict::error,
           fmt::format("{} did not return a result ({}): {}", what, to_string(error.code), error.message)};
+}
+
+/// Explicit numbers as elements.
+std::vector<std::byte> elements_of(std::span<const double> values, DType dtype) {
+  const std::size_t size = size_of(dtype);
+  std::vector<std::byte> elements(values.size() * size);
+  for (std::size_t i = 0; i < values.size(); ++i) store_element(values[i], elements.data() + i * size, dtype);
+  return elements;
+}
+
+/// Whether all of a dense tensor is still what it was poisoned with; false without elements.
+bool is_untouched(const TensorView& view) {
+  const std::span<const std::byte> bytes(view.data,
+                                         static_cast<std::size_t>(view.count()) * view.element_size());
+  return !bytes.empty() && std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == kPoison; });
 }
 
 CallTensor lend(GuardedTensor& tensor) { return {&tensor.memory(), tensor.view()}; }
@@ -56,7 +72,8 @@ std::optional<std::string> unclaimed(const Capabilities& capabilities, const Ste
     return missing_form(capabilities, step.attributes);
   }
   if (auto missing = missing_capability(capabilities, step.problem)) return missing;
-  if (step.upstream && !capabilities.backward) return "backward";
+  if ((step.upstream || step.keep_saved) && !capabilities.backward) return "backward";
+  if ((step.save_state || step.load_state) && !capabilities.recompute) return "recompute";
   return missing_form(capabilities, step.attributes);
 }
 
@@ -70,9 +87,9 @@ bool is_outcome(const Step& step, ErrorCode code) {
 /// True where the output itself tells which elements were dropped.
 bool output_shows_mask(const Step& step) {
   const Problem& x = step.problem;
-  return step.attributes.empty() && !step.output_shape && step.input != Input::extremes &&
-         step.input != Input::normals && x.mode == Mode::train && step.input != Input::with_zeros &&
-         is_float(x.dtype) && x.p >= 0 && x.p <= 1 &&
+  return step.attributes.empty() && !step.output_shape && step.values.empty() &&
+         step.input != Input::extremes && step.input != Input::normals && x.mode == Mode::train &&
+         step.input != Input::with_zeros && is_float(x.dtype) && x.p >= 0 && x.p <= 1 &&
          !(is_alpha(x.op) && (x.p == 1 || step.input == Input::random_reals));
 }
 
@@ -120,6 +137,34 @@ Expected<BlockExecutor::Slot*> BlockExecutor::filled(Role role, const Problem& p
   return got;
 }
 
+Expected<BlockExecutor::Slot*> BlockExecutor::filled(const Problem& problem, std::span<const double> values,
+                                                     bool is_output) {
+  DROPCHECK_CHECK(static_cast<std::int64_t>(values.size()) == element_count(problem.shape));
+  auto got = slot(kX, problem, is_output);
+  if (!got) return got;
+  Slot& s = **got;
+  auto data = std::make_shared<InputData>();
+  data->elements = elements_of(values, problem.dtype);
+  s.input = std::move(data);
+  s.tensor->poison();
+  scatter(s.input->elements.data(), s.tensor->view());
+  s.holds.reset();
+  return got;
+}
+
+Status BlockExecutor::move_state(const Step& s) {
+  if (s.save_state) {
+    auto state = backend_.save_state();
+    if (!state) return state.error();
+    states_[*s.save_state] = std::move(*state);
+  }
+  if (s.load_state) {
+    DROPCHECK_CHECK(states_.contains(*s.load_state));
+    return backend_.load_state(states_.at(*s.load_state));
+  }
+  return Done{};
+}
+
 std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const SampleInfo& sample,
                                           std::uint64_t block, std::span<const std::uint64_t> seeds,
                                           const std::function<void(const StepRecord&)>& sink,
@@ -132,6 +177,9 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
   for (const Step& s : steps) next_slot = std::max(next_slot, s.seed_slot.value_or(0) + 1);
   std::tuple<unsigned, std::uint64_t, std::uint64_t> reseed{};  // slot, flip and addition
   std::map<std::pair<decltype(reseed), unsigned>, unsigned> continuations;
+  std::map<unsigned, Other> others;  // instances of this block
+  states_.clear();
+  const Releasing releasing{*this};
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (stop.load(std::memory_order_relaxed)) return Trouble{Verdict::error, "the run was stopped"};
     const Step& s = steps[i];
@@ -139,7 +187,7 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
     record.block = block;
     record.index = i;
     record.step = &s;
-    if (semantics == SeedSemantics::stateful || semantics == SeedSemantics::per_call) {
+    if (!s.gradient_of && (semantics == SeedSemantics::stateful || semantics == SeedSemantics::per_call)) {
       if (s.own_seed) {
         record.seed = s.own_seed;
       } else if (s.seed_slot) {
@@ -162,7 +210,19 @@ std::optional<Trouble> BlockExecutor::run(const Protocol& protocol, const Sample
         record.seed = seeds[own_slot];
       }
     }
-    if (auto trouble = step(protocol, s, current, record, sink)) return trouble;
+    BlockExecutor* asked = this;
+    if (s.instance.number != 0) {
+      Other& other = others[s.instance.number];
+      if (!other.executor) {
+        if (!opener_) return Trouble{Verdict::unsupported, "another instance cannot be opened here"};
+        auto opened = opener_(s.instance);
+        if (!opened) return trouble_of(opened.error(), "opening another instance");
+        other.backend = std::move(*opened);
+        other.executor = std::make_unique<BlockExecutor>(*other.backend, inputs_);
+      }
+      asked = other.executor.get();
+    }
+    if (auto trouble = asked->step(protocol, s, current, record, sink)) return trouble;
   }
   return std::nullopt;
 }
@@ -171,7 +231,7 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
                                            StepRecord& record,
                                            const std::function<void(const StepRecord&)>& sink) {
   const Capabilities& capabilities = backend_.capabilities();
-  if (s.skip_unclaimed || !s.attributes.empty())
+  if (s.skip_unclaimed || !s.attributes.empty() || s.save_state || s.load_state)
     if (const auto missing = unclaimed(capabilities, s)) {
       const std::string message = fmt::format("the backend does not claim {}", *missing);
       if (!s.skip_unclaimed) return Trouble{Verdict::unsupported, message};
@@ -180,17 +240,25 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
       sink(record);
       return std::nullopt;
     }
+  if (s.gradient_of) return deferred_gradient(s, record, sink);
   // A backend could spoil its input: streaming samples restore it at each block, the others before every
   // call.
   if (!protocol.streaming || record.index == 0) slots_[kX].holds.reset();
-  Answer answer;
-  const Asked whole{.constant = s.input == Input::ones && may_send_constant(capabilities, s)};
-  auto trouble = may_send_mask_alone(capabilities, protocol, s)
-                     ? ask_for_mask(protocol, s, any_seed, record, answer)
-                     : ask(protocol, s, whole, record, answer);
-  if (trouble) return trouble;
-  sink(record);
-  return std::nullopt;
+  if (const Status moved = move_state(s); !moved) return trouble_of(moved.error(), "the generator's state");
+  std::array<Slot, kRoles> aside;  // kept while the step has memory of its own, so that addresses differ
+  if (s.other_memory) std::swap(aside, slots_);
+  std::optional<Trouble> trouble;
+  {
+    Answer answer;
+    const Asked whole{.constant =
+                          s.input == Input::ones && s.values.empty() && may_send_constant(capabilities, s)};
+    trouble = may_send_mask_alone(capabilities, protocol, s)
+                  ? ask_for_mask(protocol, s, any_seed, record, answer)
+                  : ask(protocol, s, whole, record, answer);
+    if (!trouble) sink(record);
+  }
+  if (s.other_memory) std::swap(aside, slots_);
+  return trouble;
 }
 
 std::optional<Trouble> BlockExecutor::ask_for_mask(const Protocol& protocol, const Step& s,
@@ -249,7 +317,9 @@ std::optional<Trouble> BlockExecutor::ask(const Protocol& protocol, const Step& 
   if (asked.constant) {
     slots_[kX].input = inputs_->of(s.input, problem, !protocol.streaming);
   } else {
-    auto got = filled(kX, problem, s.input, problem.in_place && !shares_elements, !protocol.streaming);
+    const bool is_output = problem.in_place && !shares_elements;
+    auto got = s.values.empty() ? filled(kX, problem, s.input, is_output, !protocol.streaming)
+                                : filled(problem, s.values, is_output);
     if (!got) return trouble_of(got.error(), "allocation");
     x = *got;
   }
@@ -263,7 +333,7 @@ std::optional<Trouble> BlockExecutor::ask(const Protocol& protocol, const Step& 
   call.seed = record.seed;
   call.offset = problem.offset;
   call.threads = problem.threads;
-  call.save_for_backward = s.upstream.has_value();
+  call.save_for_backward = s.upstream.has_value() || s.keep_saved.has_value();
   call.count_words = s.count_words && backend_.capabilities().reports_rng_words;
   call.attributes = s.attributes;
   if (x != nullptr) {
@@ -376,8 +446,35 @@ std::optional<Trouble> BlockExecutor::ask(const Protocol& protocol, const Step& 
     auto trouble = gradient(s, observation->saved, answer.gradient, record);
     backend_.release(observation->saved);
     if (trouble) return trouble;
+  } else if (s.keep_saved) {
+    DROPCHECK_CHECK(!saved_.contains(*s.keep_saved));
+    saved_[*s.keep_saved] = observation->saved;
   }
   return std::nullopt;
+}
+
+std::optional<Trouble> BlockExecutor::deferred_gradient(const Step& s, StepRecord& record,
+                                                        const std::function<void(const StepRecord&)>& sink) {
+  DROPCHECK_CHECK(s.upstream.has_value());
+  const auto found = saved_.find(*s.gradient_of);
+  if (found == saved_.end()) {  // the forward call was refused, which its own record says
+    const Expected<Observation> refused =
+        Error{ErrorCode::unsupported, "the forward call was refused, so there is no gradient of it"};
+    record.observation = &refused;
+    sink(record);
+    return std::nullopt;
+  }
+  const Expected<Observation> nothing = Observation{};
+  record.observation = &nothing;
+  Gradient back;
+  if (auto trouble = gradient(s, found->second, back, record)) return trouble;
+  sink(record);
+  return std::nullopt;
+}
+
+void BlockExecutor::release_saved() {
+  for (const auto& [number, token] : saved_) backend_.release(token);
+  saved_.clear();
 }
 
 std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, Gradient& back,
@@ -409,10 +506,14 @@ std::optional<Trouble> BlockExecutor::gradient(const Step& s, SavedToken saved, 
     if (is_outcome(s, back.done.error().code)) return std::nullopt;
     return trouble_of(back.done.error(), "backward");
   }
-  if (auto fault = (*dx)->tensor->fault("dx", true)) return Trouble{Verdict::fail, *fault};
+  // As with outputs: a NaN may look like the poison, and checks of extreme dy compare every element.
+  const bool must_write = *s.upstream != Input::extremes;
+  if (auto fault = (*dx)->tensor->fault("dx", must_write)) return Trouble{Verdict::fail, *fault};
   if (auto fault = (*dy)->tensor->fault("dy", false)) return Trouble{Verdict::fail, *fault};
   back.outputs = std::move(*outputs);
   for (Further& f : back.outputs) {
+    // Who fills none of it does not know this output: it is missing from the record.
+    if (s.skip_unclaimed && is_untouched(f.tensor.view())) continue;
     if (auto fault = f.tensor.fault(f.name, true)) return Trouble{Verdict::fail, *fault};
     record.extra.emplace_back(f.name, f.tensor.view());
   }
@@ -430,7 +531,12 @@ Expected<std::vector<BlockExecutor::Further>> BlockExecutor::further(std::span<c
     if (!memory) return memory.error();
     made.push_back({wanted.name, GuardedTensor(std::move(*memory), problem, is_output)});
     made.back().tensor.poison();
-    if (!is_output) scatter(inputs_->of(wanted.input, problem)->elements.data(), made.back().tensor.view());
+    if (is_output) continue;
+    DROPCHECK_CHECK(wanted.values.empty() ||
+                    static_cast<std::int64_t>(wanted.values.size()) == element_count(wanted.shape));
+    if (wanted.values.empty())
+      scatter(inputs_->of(wanted.input, problem)->elements.data(), made.back().tensor.view());
+    else scatter(elements_of(wanted.values, dtype).data(), made.back().tensor.view());
   }
   return made;
 }

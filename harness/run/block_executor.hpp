@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,10 +28,15 @@ struct Trouble {
 
 class BlockExecutor {
  public:
-  /// The backend must outlive the executor. Executors of one run share their inputs.
+  /// Opens another instance of the backend.
+  using Opener = std::function<Expected<std::unique_ptr<Backend>>(const Instance&)>;
+
+  /// The backend must outlive the executor. Executors of one run share their inputs. Without an opener, steps
+  /// that ask another instance are unsupported.
   explicit BlockExecutor(Backend& backend,
-                         std::shared_ptr<InputCache> inputs = std::make_shared<InputCache>())
-      : backend_(backend), inputs_(std::move(inputs)) {}
+                         std::shared_ptr<InputCache> inputs = std::make_shared<InputCache>(),
+                         Opener opener = nullptr)
+      : backend_(backend), inputs_(std::move(inputs)), opener_(std::move(opener)) {}
 
   /// Seeds are those of the block, by slot. `sink` sees every record in order. When `stop` becomes true the
   /// block ends early with trouble of verdict error.
@@ -52,6 +58,16 @@ class BlockExecutor {
     GuardedTensor tensor;
   };
   enum Role { kX, kY, kMask, kPacked, kDy, kDx, kRoles };
+  /// An instance of a block's own with its executor, which must be gone first.
+  struct Other {
+    std::unique_ptr<Backend> backend;
+    std::unique_ptr<BlockExecutor> executor;
+  };
+  /// Calls that a block has saved are released however it ends.
+  struct Releasing {
+    BlockExecutor& executor;
+    ~Releasing() { executor.release_saved(); }
+  };
   /// How a step is asked.
   struct Asked {
     bool output = true;     // y, or x in place
@@ -75,7 +91,11 @@ class BlockExecutor {
   Expected<Slot*> slot(Role role, const Problem& problem, bool is_output);
   /// With `elements` the slot's input has them, for comparisons.
   Expected<Slot*> filled(Role role, const Problem& problem, Input kind, bool is_output, bool elements);
-  /// Fills the record's seed. `any_seed` is one of the block's where the call has none.
+  /// x of a step that says its numbers itself.
+  Expected<Slot*> filled(const Problem& problem, std::span<const double> values, bool is_output);
+  /// Keeps or sets the state of the generator.
+  Status move_state(const Step& step);
+  /// `any_seed` is one of the block's where the call has none.
   std::optional<Trouble> step(const Protocol& protocol, const Step& step, std::uint64_t any_seed,
                               StepRecord& record, const std::function<void(const StepRecord&)>& sink);
   /// One call. Fills what follows the seed in the record.
@@ -84,6 +104,10 @@ class BlockExecutor {
   /// A call whose mask may come without its output.
   std::optional<Trouble> ask_for_mask(const Protocol& protocol, const Step& step, std::uint64_t any_seed,
                                       StepRecord& record, Answer& answer);
+  /// A step that asks for the gradient of an earlier one.
+  std::optional<Trouble> deferred_gradient(const Step& step, StepRecord& record,
+                                           const std::function<void(const StepRecord&)>& sink);
+  void release_saved();
   std::optional<Trouble> gradient(const Step& step, SavedToken saved, Gradient& gradient, StepRecord& record);
   /// Memory for further tensors, those handed over filled.
   Expected<std::vector<Further>> further(std::span<const ExtraTensor> tensors, DType dtype, bool is_output);
@@ -91,6 +115,9 @@ class BlockExecutor {
   Backend& backend_;
   std::array<Slot, kRoles> slots_;
   std::shared_ptr<InputCache> inputs_;
+  Opener opener_;
+  std::map<unsigned, std::vector<std::byte>> states_;  // of the generator, kept by steps of the block
+  std::map<unsigned, SavedToken> saved_;               // forward calls whose gradient a later step asks for
 };
 
 }  // namespace dropcheck

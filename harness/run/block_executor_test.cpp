@@ -585,5 +585,261 @@ TEST_F(BlockExecutorTest, ReleasesEverySavedCall) {
   }
 }
 
+// --- other instances
+
+struct Instances : Fixture {
+  std::vector<Instance> opened;
+  std::vector<unsigned> asked;  // numbers of the instances, in order; 0: the one of the run
+
+  Instances() {
+    backend.on_forward = [this](const Call& call) {
+      asked.push_back(0);
+      return drop_odd(call);
+    };
+  }
+
+  BlockExecutor::Opener opener() {
+    return [this](const Instance& instance) -> Expected<std::unique_ptr<Backend>> {
+      opened.push_back(instance);
+      auto other = std::make_unique<ScriptedBackend>();
+      other->on_forward = [this, number = instance.number](const Call& call) {
+        asked.push_back(number);
+        return drop_odd(call);
+      };
+      return std::unique_ptr<Backend>(std::move(other));
+    };
+  }
+
+  Step asked_of(Instance instance) {
+    Step step = step_of(problem_of());
+    step.instance = instance;
+    return step;
+  }
+};
+
+TEST_F(Instances, AreOpenedOnceABlockAndAskedByTheirNumber) {
+  steps = {asked_of({}), asked_of({2, 1, 3}), asked_of({5, 2, 3}), asked_of({2, 1, 3}), asked_of({})};
+  BlockExecutor executor(backend, std::make_shared<InputCache>(), opener());
+  ASSERT_FALSE(run(executor, 0));
+  EXPECT_EQ(records, 5u);
+  EXPECT_THAT(asked, ElementsAre(0, 2, 5, 2, 0));
+  ASSERT_EQ(opened.size(), 2u);
+  EXPECT_EQ(opened[0].rank, 1u);
+  EXPECT_EQ(opened[1].rank, 2u);
+  EXPECT_EQ(opened[1].world_size, 3u);
+  ASSERT_FALSE(run(executor, 1));
+  EXPECT_EQ(opened.size(), 4u) << "each block has instances of its own";
+}
+
+TEST_F(Instances, GetTheSeedsOfTheBlock) {
+  steps = {asked_of({}), asked_of({1, 0, 1})};
+  Seeds seen;
+  look = [&](const StepRecord& record) { seen.push_back(record.seed); };
+  BlockExecutor executor(backend, std::make_shared<InputCache>(), opener());
+  ASSERT_FALSE(run(executor, 0));
+  EXPECT_THAT(seen, ElementsAre(10, 10));
+}
+
+TEST_F(Instances, AreUnsupportedWithoutAnOpener) {
+  steps = {asked_of({1, 0, 1})};
+  expect_trouble(Verdict::unsupported, "another instance cannot be opened");
+}
+
+TEST_F(Instances, ThatDoNotOpenAreAnError) {
+  steps = {asked_of({1, 0, 1})};
+  BlockExecutor executor(backend, std::make_shared<InputCache>(),
+                         [](const Instance&) -> Expected<std::unique_ptr<Backend>> {
+                           return Error{ErrorCode::backend_failed, "no second licence"};
+                         });
+  const auto trouble = run(executor, 0);
+  ASSERT_TRUE(trouble);
+  EXPECT_EQ(trouble->verdict, Verdict::error);
+  EXPECT_THAT(trouble->message, HasSubstr("no second licence"));
+}
+
+// --- memory of a step's own
+
+TEST_F(Fixture, GivesAStepOtherAddressesWhereItAsksForThem) {
+  steps.assign(3, step_of(problem_of()));
+  steps[1].other_memory = true;
+  std::vector<const std::byte*> x, y;
+  backend.on_forward = [&](const Call& call) {
+    x.push_back(call.x.view.data);
+    y.push_back(call.y.view.data);
+    return drop_odd(call);
+  };
+  expect_no_trouble();
+  EXPECT_NE(x[0], x[1]);
+  EXPECT_NE(y[0], y[1]);
+  EXPECT_EQ(x[0], x[2]) << "the memory of the first step was kept meanwhile";
+  EXPECT_EQ(y[0], y[2]);
+}
+
+// --- the state of the generator
+
+struct States : Fixture {
+  std::vector<int> loaded;
+  int state = 0;  // moved by every call
+
+  States() {
+    backend.claims.recompute = true;
+    backend.on_forward = [this](const Call& call) {
+      ++state;
+      return drop_odd(call);
+    };
+    backend.on_save = [this]() -> Expected<std::vector<std::byte>> {
+      return std::vector<std::byte>{std::byte(state)};
+    };
+    backend.on_load = [this](std::span<const std::byte> bytes) -> Status {
+      state = static_cast<int>(bytes.front());
+      loaded.push_back(state);
+      return Done{};
+    };
+    steps.assign(5, step_of(problem_of(), std::nullopt));
+  }
+};
+
+TEST_F(States, AreKeptUnderTheirNumbersAndSetBeforeTheCall) {
+  steps[1].save_state = 7;
+  steps[2].save_state = 3;
+  steps[3].load_state = 7;
+  steps[4].load_state = 3;
+  expect_no_trouble();
+  EXPECT_THAT(loaded, ElementsAre(1, 2));
+  EXPECT_EQ(state, 3);
+}
+
+TEST_F(States, ThatABackendDoesNotClaimAreUnsupported) {
+  backend.claims.recompute = false;
+  steps[0].save_state = 1;
+  expect_trouble(Verdict::unsupported, "recompute");
+}
+
+TEST_F(States, ThatCannotBeSetAreAnError) {
+  steps.resize(1);
+  steps[0].save_state = 1;
+  steps[0].load_state = 1;
+  backend.on_load = [](std::span<const std::byte>) -> Status {
+    return Error{ErrorCode::backend_failed, "of another size"};
+  };
+  expect_trouble(Verdict::error, "the generator's state did not return a result");
+}
+
+// --- explicit numbers
+
+TEST_F(Fixture, HandsOverTheNumbersThatAStepSays) {
+  Step step = step_of(problem_of({4}, DType::f64));
+  step.values = {1.5, -2, 0, 3};
+  step.inputs = {{"weight", {2}, Input::ones, {0.25, -8}}};
+  steps = {step, step_of(problem_of({4}, DType::f64), 0u, Input::ones)};
+  std::vector<std::vector<double>> given;
+  backend.on_forward = [&](const Call& call) {
+    const auto numbers = [](const TensorView& view) {
+      std::vector<double> all;
+      for (std::int64_t i = 0; i < view.count(); ++i)
+        all.push_back(
+            load_element(view.data + static_cast<std::size_t>(i) * view.element_size(), view.dtype));
+      return all;
+    };
+    given.push_back(numbers(call.x.view));
+    if (!call.inputs.empty()) given.push_back(numbers(call.inputs[0].tensor.view));
+    return drop_odd(call);
+  };
+  std::vector<bool> shows_mask;
+  look = [&](const StepRecord& record) { shows_mask.push_back(record.dropped != nullptr); };
+  expect_no_trouble();
+  EXPECT_THAT(given, ElementsAre(ElementsAre(1.5, -2, 0, 3), ElementsAre(0.25, -8), ElementsAre(1, 1, 1, 1)));
+  EXPECT_THAT(shows_mask, ElementsAre(false, true)) << "numbers may be zero, so nothing is read off them";
+}
+
+// --- gradients that are asked for later
+
+struct Deferred : Fixture {
+  std::vector<std::uint64_t> asked;  // tokens, in order
+
+  Deferred() {
+    Step saved = step_of(problem_of()), next = step_of(problem_of(), std::nullopt);
+    saved.keep_saved = 0;
+    next.keep_saved = 1;
+    steps = {saved, next, later(1), later(0)};
+    backend.on_forward = [token = std::uint64_t{0}](const Call& call) mutable {
+      auto seen = drop_odd(call);
+      if (call.save_for_backward) seen->saved.id = ++token;
+      return seen;
+    };
+    backend.on_backward = [this](const BackwardCall& call) {
+      asked.push_back(call.saved.id);
+      return copy_gradient(call);
+    };
+  }
+  static Step later(unsigned of) {
+    Step step = step_of(problem_of(), std::nullopt);
+    step.gradient_of = of;
+    step.upstream = Input::random_reals;
+    return step;
+  }
+};
+
+TEST_F(Deferred, BelongToTheCallThatTheyName) {
+  look = [](const StepRecord& record) {
+    ASSERT_TRUE(record.observation->has_value());
+    EXPECT_EQ(record.gradient != nullptr, record.step->gradient_of.has_value());
+    if (!record.step->gradient_of) return;
+    EXPECT_EQ(record.y.data, nullptr) << "there is no forward call";
+    ASSERT_NE(record.dx.data, nullptr);
+    EXPECT_EQ(record.dy.size(), 12 * sizeof(float));
+  };
+  expect_no_trouble();
+  EXPECT_THAT(asked, ElementsAre(2, 1));
+}
+
+TEST_F(Deferred, TakeNoSeedOfTheirOwn) {
+  steps.push_back(step_of(problem_of(), std::nullopt));
+  backend.claims.seed_semantics = SeedSemantics::per_call;
+  Seeds told;
+  look = [&](const StepRecord& record) { told.push_back(record.seed); };
+  expect_no_trouble();
+  EXPECT_THAT(told, ElementsAre(10, 20, std::nullopt, std::nullopt, 30));
+}
+
+TEST_F(Deferred, OfARefusedCallAreRefused) {
+  steps[0].problem.op = steps[3].problem.op = Op::dropout2d;
+  steps[0].skip_unclaimed = true;
+  std::erase(backend.claims.ops, Op::dropout2d);
+  std::vector<bool> answered;
+  look = [&](const StepRecord& record) { answered.push_back(record.observation->has_value()); };
+  expect_no_trouble();
+  EXPECT_THAT(answered, ElementsAre(false, true, true, false));
+}
+
+TEST_F(Deferred, AreReleasedHoweverTheBlockEnds) {
+  for (const bool fails : {false, true}) {
+    CountingBackend counting;
+    counting.fails = fails;
+    EXPECT_EQ(run(counting).has_value(), fails);
+    EXPECT_TRUE(counting.open.empty());
+  }
+}
+
+TEST_F(Fixture, LeavesOutAFurtherGradientThatTheBackendDoesNotKnow) {
+  Step step = step_of(problem_of());
+  step.upstream = Input::ones;
+  step.backward_outputs = {{"d_dy", {3, 4}}};
+  for (const bool optional : {true, false}) {
+    step.skip_unclaimed = optional;
+    steps = {step};
+    look = [](const StepRecord& record) { EXPECT_TRUE(record.extra.empty()); };
+    if (optional) expect_no_trouble();
+    else expect_trouble(Verdict::fail, "d_dy");
+  }
+  backend.on_backward = [](const BackwardCall& call) {
+    std::memset(call.outputs.at(0).tensor.view.data, 0, 4);
+    return copy_gradient(call);
+  };
+  step.skip_unclaimed = true;
+  steps = {step};
+  expect_trouble(Verdict::fail, "d_dy");
+}
+
 }  // namespace
 }  // namespace dropcheck

@@ -8,6 +8,7 @@
 #include "harness/run/fence.hpp"
 #include "harness/run/repro.hpp"
 #include "harness/run/seeds.hpp"
+#include "harness/run/stream_lock_check.hpp"
 #include "harness/stats/escalation.hpp"
 
 namespace dropcheck {
@@ -70,7 +71,8 @@ std::string evidence_text(const Statistic& s) {
 
 std::string CellJudge::missing_for(const PlannedSample& sample, const PlannedCell& cell) const {
   if (!cell.check->info().impossible.empty()) return cell.check->info().impossible;
-  if (sample.protocol != nullptr)
+  // What was locked was claimed then: that it no longer is, is for the check to judge.
+  if (sample.protocol != nullptr && sample.protocol->id != kStreamLockProtocol)
     if (auto missing = missing_capability(capabilities_, sample.info.problem)) return *missing;
   for (const Feature feature : cell.check->info().needs)
     if (!has_feature(capabilities_, feature)) return std::string(to_string(feature));

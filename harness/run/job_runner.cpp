@@ -71,7 +71,12 @@ void JobRunner::run(std::span<const Job> jobs, const JobEvents& events) {
     auto opened = registry_.open(spec_, options_);
     if (opened) {
       lane.backend = std::move(*opened);
-      lane.executor.emplace(*lane.backend, inputs_);
+      lane.executor.emplace(*lane.backend, inputs_, [this](const Instance& instance) {
+        BackendOptions options = options_;
+        options.rank = instance.rank;
+        options.world_size = instance.world_size;
+        return registry_.open(spec_, options);
+      });
     } else {
       lane.open_error = opened.error().message;
     }

@@ -11,6 +11,7 @@
 
 #include "harness/core/descriptor.hpp"
 #include "harness/core/hash.hpp"
+#include "harness/run/stream_lock_check.hpp"
 #include "harness/stats/escalation.hpp"
 
 namespace dropcheck {
@@ -74,7 +75,7 @@ std::optional<std::uint64_t> positive(const std::string& text) {
 void add_own_samples(const Registry& registry, std::uint64_t most_elements,
                      std::vector<PlannedSample>& samples, std::vector<LeftOut>& left_out) {
   for (const Protocol& protocol : registry.protocols()) {
-    if (!protocol.own_problem) continue;
+    if (!protocol.own_problem || protocol.id == kStreamLockProtocol) continue;
     const Problem& problem = *protocol.own_problem;
     PlannedSample sample{&protocol, {protocol.id, problem, 1, calls_of(protocol, problem)}, {}};
     sample.cells = cells_of(registry, protocol, sample.info, left_out);
@@ -87,6 +88,17 @@ void add_own_samples(const Registry& registry, std::uint64_t most_elements,
     }
     if (!sample.cells.empty()) samples.push_back(std::move(sample));
   }
+}
+
+/// A stream lock that was asked for stands in every plan, however many elements it has.
+void add_stream_lock_sample(const Registry& registry, std::vector<PlannedSample>& samples,
+                            std::vector<LeftOut>& left_out) {
+  const Protocol* protocol = registry.protocol(kStreamLockProtocol);
+  if (protocol == nullptr) return;
+  const Problem& problem = *protocol->own_problem;
+  PlannedSample sample{protocol, {protocol->id, problem, 1, calls_of(*protocol, problem)}, {}};
+  sample.cells = cells_of(registry, *protocol, sample.info, left_out);
+  if (!sample.cells.empty()) samples.push_back(std::move(sample));
 }
 
 /// Samples of a profile's text, in its order; the other lines go to the plan.
@@ -136,6 +148,7 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
       }
     }
   }
+  add_stream_lock_sample(registry, samples, plan.left_out);
   for (const auto& check : registry.checks()) {
     if (!check->info().protocols.empty()) continue;
     PlannedSample sample;

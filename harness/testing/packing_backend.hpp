@@ -60,6 +60,8 @@ class PackingBackend final : public Backend {
   }
   Expected<Observation> backward(const BackwardCall& call) override { return inner_->backward(call); }
   void release(SavedToken saved) override { inner_->release(saved); }
+  Expected<std::vector<std::byte>> save_state() override { return inner_->save_state(); }
+  Status load_state(std::span<const std::byte> state) override { return inner_->load_state(state); }
 
  private:
   static TensorView dense(std::byte* data, const TensorView& like) {

@@ -13,6 +13,8 @@ class ScriptedBackend final : public Backend {
  public:
   std::function<Expected<Observation>(const Call&)> on_forward;
   std::function<Expected<Observation>(const BackwardCall&)> on_backward;
+  std::function<Expected<std::vector<std::byte>>()> on_save;
+  std::function<Status(std::span<const std::byte>)> on_load;
   Capabilities claims = all_claims();
 
   const Capabilities& capabilities() const override { return claims; }
@@ -25,6 +27,12 @@ class ScriptedBackend final : public Backend {
     return Error{ErrorCode::backend_failed, "no backward in this script"};
   }
   void release(SavedToken) override {}
+  Expected<std::vector<std::byte>> save_state() override {
+    return on_save ? on_save() : Backend::save_state();
+  }
+  Status load_state(std::span<const std::byte> state) override {
+    return on_load ? on_load(state) : Backend::load_state(state);
+  }
 
   static Capabilities all_claims() {
     Capabilities c;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -127,6 +128,9 @@ CpuBackend::CpuBackend() {
   capabilities_.threads = true;
   capabilities_.mask_output = true;
   capabilities_.effective_rate = true;
+  capabilities_.recompute = true;
+  // A mask is that of seed and call number alone: one word an entry, whatever p and the rank are.
+  capabilities_.promises = {"coupled_thresholds", "equal_ranks"};
 }
 
 Expected<Observation> CpuBackend::forward(const Call& call) {
@@ -192,6 +196,22 @@ Expected<Observation> CpuBackend::backward(const BackwardCall& call) {
   seen.produced_strides = dx.strides;
   seen.produced_dtype = dx.dtype;
   return seen;
+}
+
+Expected<std::vector<std::byte>> CpuBackend::save_state() {
+  const std::array<std::uint64_t, 2> words = {seed_, next_call_};
+  const auto bytes = std::as_bytes(std::span(words));
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
+}
+
+Status CpuBackend::load_state(std::span<const std::byte> state) {
+  std::array<std::uint64_t, 2> words{};
+  if (state.size() != sizeof words)
+    return refused(fmt::format("a state has {} bytes, not {}", sizeof words, state.size()));
+  std::memcpy(words.data(), state.data(), sizeof words);
+  seed_ = words[0];
+  next_call_ = words[1];
+  return Done{};
 }
 
 Expected<std::unique_ptr<Backend>> open_cpu(const std::string& argument, const BackendOptions&) {

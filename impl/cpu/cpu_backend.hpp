@@ -4,7 +4,9 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "harness/core/backend.hpp"
 #include "harness/core/registry.hpp"
@@ -20,6 +22,9 @@ class CpuBackend : public Backend {
   Expected<Observation> forward(const Call& call) override;
   Expected<Observation> backward(const BackwardCall& call) override;
   void release(SavedToken saved) override { open_calls_.erase(saved.id); }
+  /// Seed and number of the next drawing call.
+  Expected<std::vector<std::byte>> save_state() override;
+  Status load_state(std::span<const std::byte> state) override;
 
   enum class Action : std::uint8_t { copy, zero, drop };
 

@@ -2,8 +2,11 @@
 #include <torch/nn/modules/activation.h>
 #include <torch/version.h>
 
+#include <array>
+#include <string>
 #include <tuple>
 
+#include "impl/libtorch/inputs.hpp"
 #include "impl/libtorch/layers.hpp"
 #include "impl/libtorch/weights.hpp"
 
@@ -13,14 +16,15 @@ namespace {
 using at::Tensor;
 
 /// Output, and the weights where they are wanted.
-std::tuple<Tensor, Tensor> attend(const Tensor& x, double p, bool want_weights) {
+std::tuple<Tensor, Tensor> attend(const Tensor& query, const Tensor& key, const Tensor& value, double p,
+                                  bool want_weights) {
 #if TORCH_VERSION_MAJOR >= 2
   // The public operator of version 2 returns no weights; this is the one that it falls back to wherever there
   // is dropout on the CPU.
-  if (want_weights) return at::_scaled_dot_product_attention_math(x, x, x, {}, p);
-  return {at::scaled_dot_product_attention(x, x, x, {}, p), Tensor()};
+  if (want_weights) return at::_scaled_dot_product_attention_math(query, key, value, {}, p);
+  return {at::scaled_dot_product_attention(query, key, value, {}, p), Tensor()};
 #else
-  return at::_scaled_dot_product_attention(x, x, x, {}, p, want_weights);
+  return at::_scaled_dot_product_attention(query, key, value, {}, p, want_weights);
 #endif
 }
 
@@ -29,18 +33,27 @@ std::tuple<Tensor, Tensor> attend(const Tensor& x, double p, bool want_weights) 
 Layer multihead_attention_layer(const plugin::Call& call, const Attributes& attributes, const Tensor& x) {
   torch::nn::MultiheadAttention module(
       torch::nn::MultiheadAttentionOptions(x.size(2), needed(attributes.heads, "heads")).dropout(call.p()));
-  prepare(*module, x.scalar_type(), attributes.weights, call.train());
-  return [module, want_weights = call.has_output("weights")](const Tensor& input) mutable {
+  prepare(*module, call, attributes, x);
+  return [module, want_weights = call.has_output("weights"),
+          average = attributes.average](const Tensor& input) mutable {
     auto [y, weights] = module->forward(input, input, input, /*key_padding_mask=*/{}, want_weights,
-                                        /*attn_mask=*/{}, /*average_attn_weights=*/true);
-    return LayerOutput{std::move(y), "weights", std::move(weights)};
+                                        /*attn_mask=*/{}, average);
+    return LayerOutput{std::move(y), {{"weights", std::move(weights)}}};
   };
 }
 
-Layer scaled_dot_product_attention_layer(const plugin::Call& call) {
-  return [p = call.p(), want_weights = call.has_output("weights")](const Tensor& x) {
-    auto [y, weights] = attend(x, p, want_weights);
-    return LayerOutput{std::move(y), "weights", std::move(weights)};
+Layer scaled_dot_product_attention_layer(const plugin::Call& call, const Tensor& x) {
+  const std::array<std::string, 2> names = {"key", "value"};
+  refuse_inputs_but(call, names);
+  // What is not handed over is the query.
+  std::array<Tensor, 2> given;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (call.has_input(names[i])) given[i] = lasting_input(call, names[i], x.sizes(), x);
+  return [given, p = call.p(), want_weights = call.has_output("weights")](const Tensor& query) {
+    const auto& [key, value] = given;
+    auto [y, weights] =
+        attend(query, key.defined() ? key : query, value.defined() ? value : query, p, want_weights);
+    return LayerOutput{std::move(y), {{"weights", std::move(weights)}}};
   };
 }
 

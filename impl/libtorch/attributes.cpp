@@ -13,6 +13,8 @@ using Json = nlohmann::json;
 constexpr std::int64_t kMaxThreads = 1024;
 // Sizes of a layer. Larger ones would only exhaust the memory: LSTM weights grow with their square.
 constexpr std::int64_t kMaxSize = 8192;
+constexpr std::int64_t kMaxNested = 64;
+constexpr std::size_t kMaxHistory = 64;
 
 template <typename Value>
 struct Word {
@@ -31,6 +33,8 @@ constexpr Word<Form> kForms[] = {
     {"scaled_dot_product_attention", Form::scaled_dot_product_attention},
     {"encoder_layer", Form::encoder_layer},
     {"decoder_layer", Form::decoder_layer},
+    {"mlp", Form::mlp},
+    {"cnn", Form::cnn},
 };
 constexpr Word<Scenario> kScenarios[] = {
     {"leaf", Scenario::leaf},
@@ -38,7 +42,14 @@ constexpr Word<Scenario> kScenarios[] = {
     {"modify_input", Scenario::modify_input},
     {"modify_output", Scenario::modify_output},
 };
-constexpr Word<Weights> kWeights[] = {{"small", Weights::small}, {"ones", Weights::ones}};
+constexpr Word<Weights> kWeights[] = {
+    {"small", Weights::small}, {"ones", Weights::ones}, {"given", Weights::given}};
+constexpr Word<Activation> kActivations[] = {{"relu", Activation::relu}, {"identity", Activation::identity}};
+constexpr Word<NormPlace> kNormPlaces[] = {
+    {"none", NormPlace::none}, {"before", NormPlace::before}, {"after", NormPlace::after}};
+constexpr Word<bool> kModesOfParts[] = {{"mc", true}};
+// Masks over the whole sequence are of other libraries.
+constexpr Word<bool> kDropoutKinds[] = {{"layers", true}};
 
 std::string attribute_text(std::string_view key) {
   return std::string("attribute \"").append(key).append("\"");
@@ -71,6 +82,24 @@ Value word_of(std::string_view key, const Json& value, const Word<Value> (&words
   throw plugin::Unsupported(attribute_text(key).append(" = \"").append(text).append("\""));
 }
 
+/// "train,eval,train".
+std::vector<bool> modes_of(std::string_view key, const Json& value) {
+  if (!value.is_string()) throw plugin::InvalidArgument(attribute_text(key).append(" must be a text"));
+  std::vector<bool> modes;
+  std::string_view rest = value.get_ref<const std::string&>();
+  while (true) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view word = rest.substr(0, comma);
+    if ((word != "train" && word != "eval") || modes.size() == kMaxHistory)
+      throw plugin::InvalidArgument(
+          attribute_text(key).append(" must be a list of train and eval, at most ") +
+          std::to_string(kMaxHistory));
+    modes.push_back(word == "train");
+    if (comma == std::string_view::npos) return modes;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
 // Sets of forms.
 constexpr std::uint32_t bit(Form form) { return 1u << static_cast<unsigned>(form); }
 constexpr std::uint32_t kAllForms = ~0u;
@@ -79,6 +108,7 @@ constexpr std::uint32_t kInterfaces =
 constexpr std::uint32_t kRecurrent = bit(Form::rnn) | bit(Form::lstm) | bit(Form::gru);
 constexpr std::uint32_t kTransformer = bit(Form::encoder_layer) | bit(Form::decoder_layer);
 constexpr std::uint32_t kWithHeads = kTransformer | bit(Form::multihead_attention);
+constexpr std::uint32_t kNetworks = bit(Form::mlp) | bit(Form::cnn);
 
 struct Key {
   std::string_view name;
@@ -101,11 +131,11 @@ constexpr Key kKeys[] = {
      [](Attributes& a, std::string_view name, const Json& value) {
        a.autograd = word_of(name, value, kScenarios);
      }},
-    {"weights", kRecurrent | kWithHeads,
+    {"weights", kRecurrent | kWithHeads | kNetworks,
      [](Attributes& a, std::string_view name, const Json& value) {
        a.weights = word_of(name, value, kWeights);
      }},
-    {"hidden", kRecurrent,
+    {"hidden", kRecurrent | bit(Form::mlp),
      [](Attributes& a, std::string_view name, const Json& value) {
        a.hidden = integer_of(name, value, kMaxSize);
      }},
@@ -125,6 +155,45 @@ constexpr Key kKeys[] = {
      [](Attributes& a, std::string_view name, const Json& value) {
        a.feed_forward = integer_of(name, value, kMaxSize);
      }},
+    {"dropout_kind", kRecurrent,
+     [](Attributes&, std::string_view name, const Json& value) { word_of(name, value, kDropoutKinds); }},
+    {"average", bit(Form::multihead_attention),
+     [](Attributes& a, std::string_view name, const Json& value) { a.average = boolean_of(name, value); }},
+    {"outputs", bit(Form::mlp),
+     [](Attributes& a, std::string_view name, const Json& value) {
+       a.outputs = integer_of(name, value, kMaxSize);
+     }},
+    {"activation", bit(Form::mlp),
+     [](Attributes& a, std::string_view name, const Json& value) {
+       a.activation = word_of(name, value, kActivations);
+     }},
+    {"norm", bit(Form::mlp),
+     [](Attributes& a, std::string_view name, const Json& value) {
+       a.norm = word_of(name, value, kNormPlaces);
+     }},
+    {"modes", bit(Form::mlp),
+     [](Attributes& a, std::string_view name, const Json& value) {
+       a.mc = word_of(name, value, kModesOfParts);
+     }},
+    {"channels", bit(Form::cnn),
+     [](Attributes& a, std::string_view name, const Json& value) {
+       a.channels = integer_of(name, value, kMaxSize);
+     }},
+    {"dimensions", bit(Form::cnn),
+     [](Attributes& a, std::string_view name, const Json& value) {
+       a.dimensions = integer_of(name, value, 3);
+       if (a.dimensions < 2) throw plugin::Unsupported(attribute_text(name).append(" = 1"));
+     }},
+    {"history", bit(Form::module),
+     [](Attributes& a, std::string_view name, const Json& value) { a.history = modes_of(name, value); }},
+    {"nested", bit(Form::module),
+     [](Attributes& a, std::string_view name, const Json& value) {
+       a.nested = integer_of(name, value, kMaxNested);
+     }},
+    {"no_grad", bit(Form::module),
+     [](Attributes& a, std::string_view name, const Json& value) { a.no_grad = boolean_of(name, value); }},
+    {"inside", bit(Form::module),
+     [](Attributes& a, std::string_view name, const Json& value) { a.inside = boolean_of(name, value); }},
 };
 
 const Key& find_key(std::string_view name) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dropcheck::libtorch {
 
@@ -20,7 +21,9 @@ enum class Form : std::uint8_t {
   multihead_attention,
   scaled_dot_product_attention,
   encoder_layer,
-  decoder_layer
+  decoder_layer,
+  mlp,
+  cnn
 };
 
 /// Whether the form is a layer that contains dropout, and no interface to the operator.
@@ -29,8 +32,13 @@ constexpr bool is_layer(Form form) { return form >= Form::rnn; }
 /// Attribute "autograd": what happens to the tensors around the call.
 enum class Scenario : std::uint8_t { none, leaf, after_exp, modify_input, modify_output };
 
-/// Attribute "weights": the constants that a layer's parameters are set to.
-enum class Weights : std::uint8_t { small, ones };
+/// Attribute "weights": what a layer's parameters are set to, constants or the call's inputs of their names.
+enum class Weights : std::uint8_t { small, ones, given };
+
+enum class Activation : std::uint8_t { relu, identity };
+
+/// Where an MLP has its batch normalisation: before the activation, or after dropout.
+enum class NormPlace : std::uint8_t { none, before, after };
 
 struct Attributes {
   // The host runs several worker processes instead, so one thread a call unless it asks for more.
@@ -44,6 +52,17 @@ struct Attributes {
   std::optional<std::int64_t> hidden{}, heads{}, feed_forward{};
   std::int64_t layers = 1;
   bool bidirectional = false;
+  bool average = true;  // the returned attention weights, over the heads
+  std::optional<std::int64_t> outputs{}, channels{};
+  std::int64_t dimensions = 2;  // of space
+  Activation activation = Activation::relu;
+  NormPlace norm = NormPlace::none;
+  bool mc = false;  // the network in eval mode, and its dropout alone in training
+  // What happened to a module before its call, and where it is.
+  std::vector<bool> history{};  // modes, true for training
+  std::int64_t nested = 0;
+  bool no_grad = false;
+  bool inside = false;
 };
 
 struct BackwardAttributes {

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "impl/libtorch/generator.hpp"
@@ -52,6 +53,12 @@ std::pair<Tensor, Tensor> arrange(const plugin::Call& call, Scenario scenario, T
   return {leaf, x};
 }
 
+const Tensor& further(const LayerOutput& output, std::string_view name) {
+  for (const FurtherOutput& row : output.further)
+    if (row.name == name && row.tensor.defined()) return row.tensor;
+  throw plugin::Unsupported(std::string("output \"").append(name).append("\" of this form"));
+}
+
 }  // namespace
 
 Recorded record(const Interface& interface, const plugin::Call& call, Scenario scenario, Tensor& x,
@@ -77,8 +84,9 @@ Recorded record_layer(const Layer& layer, const plugin::Call& call, const Tensor
   const LayerOutput output = counted(call, result, [&] { return layer(input); });
   report({output.y}, input, version, call, result);
   const at::NoGradGuard no_grad;
-  if (output.further.defined() && call.has_output(output.further_name))
-    copy_to_output(call, output.further_name, output.further);
+  for (std::uint32_t i = 0; i < call.output_count(); ++i)
+    if (call.output_name(i) != "y")
+      copy_to_output(call, call.output_name(i), further(output, call.output_name(i)));
   return {input, output.y};
 }
 

@@ -4,8 +4,11 @@
 #include <torch/utils.h>
 #include <torch/version.h>
 
+#include <cstring>
 #include <mutex>
 #include <stdexcept>
+
+#include "impl/libtorch/refusals.hpp"
 
 namespace dropcheck::libtorch {
 namespace {
@@ -33,6 +36,27 @@ void seed_generator(const plugin::Call& call) {
 #else
   throw plugin::Unsupported("this release has no offset of a generator");
 #endif
+}
+
+std::vector<std::byte> generator_state() {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  const at::Tensor state = generator.get_state().contiguous();
+  std::vector<std::byte> bytes(state.nbytes());
+  std::memcpy(bytes.data(), state.data_ptr(), bytes.size());
+  return bytes;
+}
+
+void set_generator_state(std::span<const std::byte> state) {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  const at::Tensor bytes = at::empty({static_cast<std::int64_t>(state.size())}, at::kByte);
+  if (!state.empty()) std::memcpy(bytes.data_ptr(), state.data(), state.size());
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  try {
+    generator.set_state(bytes);
+  } catch (const c10::Error& error) {
+    throw plugin::InvalidArgument(first_line(error.what_without_backtrace()));
+  }
 }
 
 KeepStream::KeepStream() : generator_(at::detail::getDefaultCPUGenerator()) {

@@ -3,8 +3,11 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "harness/abi/dropcheck_plugin.hpp"
 
@@ -13,6 +16,12 @@ namespace dropcheck::libtorch {
 /// Reseeds the generator when the call has a seed; else the stream goes on. An offset is handed to the
 /// generator, which has none.
 void seed_generator(const plugin::Call& call);
+
+/// The generator's state as Torch serialises it, for set_generator_state.
+std::vector<std::byte> generator_state();
+
+/// Throws plugin::InvalidArgument for bytes that Torch does not take for a state.
+void set_generator_state(std::span<const std::byte> state);
 
 /// While it lives, draws do not count: its end puts the generator back to where it was. Layers draw their
 /// first weights when they are built, which no call of ours may notice.

@@ -5,14 +5,18 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Logging.h>
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "harness/abi/dropcheck_plugin.hpp"
 #include "impl/libtorch/attributes.hpp"
 #include "impl/libtorch/autograd.hpp"
 #include "impl/libtorch/dtypes.hpp"
 #include "impl/libtorch/generator.hpp"
+#include "impl/libtorch/inputs.hpp"
 #include "impl/libtorch/interface.hpp"
 #include "impl/libtorch/layers.hpp"
 #include "impl/libtorch/loaded_library.hpp"
@@ -76,7 +80,7 @@ class Torch : public plugin::Kernel {
     seed_semantics = "stateful";
     seed_bits = 32;  // the CPU generator takes no more of a seed
     features = DROPCHECK_CAN_BACKWARD | DROPCHECK_CAN_IN_PLACE | DROPCHECK_CAN_SET_THREADS |
-               DROPCHECK_REPORTS_RNG_WORDS;
+               DROPCHECK_CAN_RECOMPUTE | DROPCHECK_REPORTS_RNG_WORDS;
     notes = loaded.notes + claim.note +
             "\n"
             "dropout1d, dropout2d and dropout3d are at::feature_dropout, which drops by the first two "
@@ -102,9 +106,13 @@ class Torch : public plugin::Kernel {
 
   void release(std::uint64_t token) override { saved_.forget(token); }
 
+  std::vector<std::byte> save_state() { return generator_state(); }
+  void load_state(std::span<const std::byte> state) { set_generator_state(state); }
+
  private:
   void run_interface(const plugin::Call& call, const Attributes& attributes, Tensor& x,
                      plugin::Result& result) {
+    refuse_inputs_but(call, {});
     const Interface interface = make_interface(call, attributes);
     seed_generator(call);
     if (attributes.autograd != Scenario::none || call.wants(DROPCHECK_WANT_SAVED)) {

@@ -5,7 +5,8 @@
 
 namespace dropcheck::libtorch {
 
-/// The module of the operator, built with the call's p and in-place flag, in the call's mode. Throws
+/// The module of the operator, built with the call's p and in-place flag, in the call's mode; where the
+/// attributes say so after other calls in other modes, among other modules, or under no_grad. Throws
 /// plugin::Unsupported for an operator without one (the C++ front end has no dropout1d), and what the
 /// module's constructor throws.
 Interface module_interface(const plugin::Call& call, const Attributes& attributes);

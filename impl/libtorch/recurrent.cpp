@@ -23,12 +23,12 @@ template <typename Module, typename Options>
 Layer layer_of(const Options& options, const plugin::Call& call, const Attributes& attributes,
                const at::Tensor& x) {
   Module module(options);
-  prepare(*module, x.scalar_type(), attributes.weights, call.train());
+  prepare(*module, call, attributes, x);
   return [module](const at::Tensor& input) mutable {
     const auto result = module->forward(input);
     if constexpr (std::is_same_v<Module, torch::nn::LSTM>)
-      return LayerOutput{std::get<0>(result), "h_n", std::get<0>(std::get<1>(result))};
-    else return LayerOutput{std::get<0>(result), "h_n", std::get<1>(result)};
+      return LayerOutput{std::get<0>(result), {{"h_n", std::get<0>(std::get<1>(result))}}};
+    else return LayerOutput{std::get<0>(result), {{"h_n", std::get<1>(result)}}};
   };
 }
 

@@ -11,14 +11,16 @@ namespace dropcheck::libtorch {
 namespace {
 
 // The caller asked for something that no dtype, layout or build makes valid.
-constexpr std::array<std::string_view, 7> kInvalidArgument = {
+constexpr std::array<std::string_view, 9> kInvalidArgument = {
     "dropout probability has to be between 0 and 1",
     "dropout should be a number in range [0, 1]",  // recurrent layers
     "bernoulli_ expects p to be in",               // native_dropout
     "requires at least",  // "Feature dropout requires at least 2 dimensions in the input"
     "a leaf Variable that requires grad is being used in an in-place operation",
-    "must be divisible by",              // heads of an attention layer
-    "modified by an inplace operation",  // of a tensor that backward needs
+    "must be divisible by",                                  // heads of an attention layer
+    "modified by an inplace operation",                      // of a tensor that backward needs
+    "does not require grad",                                 // backward of a call without a graph
+    "Expected more than 1 value per channel when training",  // normalisation of a batch of one
 };
 
 // A valid request that this Torch has no kernel for.

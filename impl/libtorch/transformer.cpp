@@ -1,7 +1,7 @@
 #include <torch/nn/modules/transformerlayer.h>
 
+#include "impl/libtorch/inputs.hpp"
 #include "impl/libtorch/layers.hpp"
-#include "impl/libtorch/tensors.hpp"
 #include "impl/libtorch/weights.hpp"
 
 namespace dropcheck::libtorch {
@@ -20,15 +20,15 @@ Options options_of(const plugin::Call& call, const Attributes& attributes, const
 Layer encoder_layer(const plugin::Call& call, const Attributes& attributes, const at::Tensor& x) {
   torch::nn::TransformerEncoderLayer module(
       options_of<torch::nn::TransformerEncoderLayerOptions>(call, attributes, x));
-  prepare(*module, x.scalar_type(), attributes.weights, call.train());
+  prepare(*module, call, attributes, x);
   return [module](const at::Tensor& input) mutable { return LayerOutput{module->forward(input)}; };
 }
 
 Layer decoder_layer(const plugin::Call& call, const Attributes& attributes, const at::Tensor& x) {
-  const at::Tensor memory = wrap(call.input("memory"));
+  const at::Tensor memory = lasting_input(call, "memory", {-1, x.size(1), x.size(2)}, x);
   torch::nn::TransformerDecoderLayer module(
       options_of<torch::nn::TransformerDecoderLayerOptions>(call, attributes, x));
-  prepare(*module, x.scalar_type(), attributes.weights, call.train());
+  prepare(*module, call, attributes, x, {"memory"});
   return [module, memory](const at::Tensor& input) mutable {
     return LayerOutput{module->forward(input, memory)};
   };

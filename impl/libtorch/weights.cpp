@@ -3,7 +3,11 @@
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "impl/libtorch/inputs.hpp"
 
 namespace dropcheck::libtorch {
 namespace {
@@ -21,18 +25,24 @@ bool is_bias(std::string_view name) {
 
 }  // namespace
 
-void prepare(torch::nn::Module& module, c10::ScalarType dtype, Weights weights, bool train) {
+void prepare(torch::nn::Module& module, const plugin::Call& call, const Attributes& attributes,
+             const at::Tensor& x, std::initializer_list<std::string_view> further) {
   const at::NoGradGuard no_grad;
   for (at::Tensor& parameter : module.parameters()) parameter.requires_grad_(false);
-  module.to(dtype);
+  module.to(x.scalar_type());
+  std::vector<std::string> inputs(further.begin(), further.end());
   for (auto& item : module.named_parameters()) {
     at::Tensor& parameter = item.value();
-    if (is_bias(item.key())) parameter.zero_();
+    if (attributes.weights == Weights::given) {
+      parameter.copy_(further_input(call, item.key(), parameter.sizes(), x));
+      inputs.push_back(item.key());
+    } else if (is_bias(item.key())) parameter.zero_();
     // Of what is no bias only the gains have one dimension.
-    else if (parameter.dim() == 1 || weights == Weights::ones) parameter.fill_(1);
+    else if (parameter.dim() == 1 || attributes.weights == Weights::ones) parameter.fill_(1);
     else parameter.copy_(small_weights(parameter));
   }
-  module.train(train);
+  refuse_inputs_but(call, inputs);
+  module.train(call.train());
 }
 
 }  // namespace dropcheck::libtorch

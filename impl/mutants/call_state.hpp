@@ -14,6 +14,15 @@ enum class Action : std::uint8_t { copy, zero, drop };
 enum class Source : std::uint8_t {
   splitmix,
   philox,  // as the document of dropcheck-philox says
+  /// One stream of words after a seed, a word an entry, that every call goes on with: a call's number is that
+  /// of its first word.
+  entries,
+};
+
+/// The calls that draw, counted since the last seed.
+struct DrawCounter {
+  std::uint64_t seed = 0;
+  std::uint64_t next = 0;
 };
 
 struct CallState {

@@ -32,6 +32,11 @@ void fill_from_philox(std::vector<std::uint8_t>& kept, const CallState& call, un
 
 }  // namespace
 
+std::int64_t entries_of(Op op, std::span<const std::int64_t> shape) {
+  const std::int64_t per_entry = drops_channels(op) ? element_count(shape.subspan(2)) : 1;
+  return per_entry == 0 ? 0 : element_count(shape) / per_entry;
+}
+
 Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
   const bool whole_channels = drops_channels(call.op) && fault != Fault::dropout2d_elementwise;
   const std::int64_t per_entry = whole_channels ? element_count(std::span(call.shape).subspan(2)) : 1;
@@ -43,7 +48,8 @@ Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
     return mask;
   }
 
-  const std::uint64_t key = key_of(call.seed, call.number, use);
+  const bool goes_on = call.source == Source::entries;
+  const std::uint64_t key = key_of(call.seed, goes_on ? 0 : call.number, use);
   const bool coarse = fault == Fault::threshold8;
   const unsigned bits = coarse ? 8 : 53;
   // 53 bits: a draw drops when bits * 2^-53 < p, that is bits < ceil(p * 2^53).
@@ -58,8 +64,18 @@ Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
   } else if (fault == Fault::thread_dependent && call.threads > 1) {
     const std::uint64_t share = (kept.size() + call.threads - 1) / call.threads;
     fill(kept, key, threshold, bits, [share](std::uint64_t i) { return (i / share) << 40 | i % share; });
+  } else if (fault == Fault::lanes_of_last_call) {
+    // Of each four entries, the last two are the first two of the next call.
+    for (std::uint64_t half = 0; half < 2; ++half) {
+      std::vector<std::uint8_t> lanes(kept.size());
+      fill(lanes, key_of(call.seed, call.number + half, use), threshold, bits,
+           [](std::uint64_t i) { return i / 4 * 2 + i % 2; });
+      for (std::size_t i = 0; i < kept.size(); ++i)
+        if (i % 4 / 2 == half) kept[i] = lanes[i];
+    }
   } else {
-    fill(kept, key, threshold, bits, [](std::uint64_t i) { return i; });
+    fill(kept, key, threshold, bits,
+         [first = goes_on ? call.number : 0](std::uint64_t i) { return first + i; });
   }
 
   if (fault == Fault::swapped)

@@ -2,6 +2,7 @@
 // Masks of the plain backend, with the faults that sit there.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "impl/mutants/call_state.hpp"
@@ -16,6 +17,9 @@ struct Mask {
 
 /// Distinct uses of randomness within one call.
 inline constexpr std::uint64_t kForwardUse = 0, kSecondUse = 1, kBackwardUse = 2;
+
+/// Entries of the mask of a whole tensor: elements, or channels for operators that drop those.
+std::int64_t entries_of(Op op, std::span<const std::int64_t> shape);
 
 /// The call's action must be `drop`.
 Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use);

@@ -25,8 +25,10 @@ struct MutantInfo {
 std::span<const MutantInfo> mutant_table();
 
 /// What mutants are made of, without a fault. "none" has a stream of its own, "philox" is the same with the
-/// stream dropcheck-philox, and "torchlike" behaves like PyTorch 1.13.1 on a CPU.
-inline constexpr std::array<std::string_view, 3> kBases = {"none", "philox", "torchlike"};
+/// stream dropcheck-philox, "entries" the same with one stream of entries, which makes promises; "torchlike"
+/// behaves like PyTorch 1.13.1 on a CPU, and "network" has layers and networks that contain dropout.
+inline constexpr std::array<std::string_view, 5> kBases = {"none", "philox", "entries", "torchlike",
+                                                           "network"};
 
 /// `id` is one of the table or of the bases.
 Expected<std::unique_ptr<Backend>> open_mutant(const std::string& id, const BackendOptions& options);

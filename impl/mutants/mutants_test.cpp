@@ -58,7 +58,7 @@ double largest(const std::vector<double>& y) { return *std::max_element(y.begin(
 auto near_rate(double p) { return AllOf(Gt(p - 0.04), Lt(p + 0.04)); }
 
 TEST(MutantTable, DistinctOnesThatOpen) {
-  EXPECT_EQ(mutant_table().size(), 29u);
+  EXPECT_EQ(mutant_table().size(), 92u);
   std::set<std::string_view> ids(kBases.begin(), kBases.end());
   std::set<Fault> faults = {Fault::none};
   for (const MutantInfo& mutant : mutant_table()) {

@@ -8,6 +8,7 @@
 #include "harness/core/backend.hpp"
 #include "impl/mutants/call_state.hpp"
 #include "impl/mutants/fault.hpp"
+#include "impl/mutants/mask.hpp"
 
 namespace dropcheck::mutants {
 
@@ -20,13 +21,22 @@ class PlainBackend : public Backend {
   Expected<Observation> forward(const Call& call) override;
   Expected<Observation> backward(const BackwardCall& call) override;
   void release(SavedToken saved) override { open_calls_.erase(saved.id); }
+  /// Seed and number of the next draw.
+  Expected<std::vector<std::byte>> save_state() override;
+  Status load_state(std::span<const std::byte> state) override;
+
+  /// Its stream, so that a layer with dropout inside can draw from the same one.
+  DrawCounter& draws() { return draws_; }
+
+ protected:
+  /// The mask of the backward pass of a call that drew, and with `second` of the gradient of that gradient.
+  virtual Mask backward_mask(const CallState& state, bool second);
 
  private:
   Capabilities capabilities_;
   Fault fault_;
   Source source_;
-  std::uint64_t seed_ = 0;
-  std::uint64_t next_call_ = 0;
+  DrawCounter draws_;
   std::uint64_t last_token_ = 0;
   std::map<std::uint64_t, CallState> open_calls_;
 };

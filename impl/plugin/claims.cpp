@@ -92,6 +92,11 @@ Expected<Capabilities> checked_claims(const dropcheck_capabilities& claims) {
   // The host zeroed the struct: fields that an older plugin does not know are null.
   c.forms = split(claim_text(claims.forms), ',');
   c.conforms_to = claim_text(claims.conforms_to);
+  c.promises = split(claim_text(claims.promises), ',');
+  for (const std::string& promise : c.promises)
+    if (!is_promise(promise))
+      return broken(fmt::format("claims '{}' among its promises: known are {}", promise, known_promises()));
+  if (auto contradiction = contradiction_in(c.promises)) return broken(*contradiction);
   if (c.device != "cpu")
     return Error{ErrorCode::unsupported,
                  fmt::format("plugin: runs on device '{}'; only 'cpu' tensors can be lent so far", c.device)};

@@ -9,6 +9,8 @@
 #include <limits>
 #include <list>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <vector>
 
 #include "impl/plugin/claims.hpp"
 #include "impl/plugin/dl_tensor.hpp"
@@ -169,7 +171,45 @@ class PluginBackend final : public Backend {
     if (table_->release != nullptr && saved.id != 0) table_->release(context_, saved.id);
   }
 
+  Expected<std::vector<std::byte>> save_state() override {
+    if (!capabilities_.recompute) return Backend::save_state();
+    std::size_t needed = 0;
+    if (Status asked = save_into({}, needed); !asked) return asked.error();
+    if (needed == 0 || needed > kMaxStateBytes)
+      return Error{ErrorCode::protocol,
+                   fmt::format("plugin: the state of its generator has {} bytes: 1 to {} are possible",
+                               needed, kMaxStateBytes)};
+    std::vector<std::byte> state(needed);
+    std::size_t written = 0;
+    if (Status asked = save_into(state, written); !asked) return asked.error();
+    if (written != needed)
+      return Error{
+          ErrorCode::protocol,
+          fmt::format("plugin: the state of its generator needs {} bytes, then {}", needed, written)};
+    return state;
+  }
+
+  Status load_state(std::span<const std::byte> state) override {
+    if (!capabilities_.recompute) return Backend::load_state(state);
+    std::array<char, DROPCHECK_TEXT_BYTES> reason{};
+    const int status = fenced(reason.data(), reason.size(),
+                              [&] { return table_->load_state(context_, state.data(), state.size()); });
+    if (status != DROPCHECK_OK) return error_of(status, reason.data());
+    return Done{};
+  }
+
  private:
+  /// Lets the plugin write its state, and says how many bytes that needs.
+  Status save_into(std::span<std::byte> state, std::size_t& needed) {
+    std::array<char, DROPCHECK_TEXT_BYTES> reason{};
+    const int status = fenced(reason.data(), reason.size(), [&] {
+      needed = table_->save_state(context_, state.empty() ? nullptr : state.data(), state.size());
+      return DROPCHECK_OK;
+    });
+    if (status != DROPCHECK_OK) return error_of(status, reason.data());
+    return Done{};
+  }
+
   static void set_tensors(dropcheck_call& request, NamedList& in, NamedList& out) {
     request.input_count = static_cast<std::uint32_t>(in.list().size());
     request.inputs = in.list().data();
@@ -183,12 +223,18 @@ class PluginBackend final : public Backend {
   Capabilities capabilities_;
 };
 
-/// Fields up to and including `release`: what version 0.1 must have.
+/// Fields up to and including `release`: what every table must have.
 constexpr std::size_t kTableBytes = offsetof(dropcheck_plugin, save_state);
+
+bool has_state(const dropcheck_plugin& table) {
+  return table.struct_size >= offsetof(dropcheck_plugin, load_state) + sizeof table.load_state &&
+         table.save_state != nullptr && table.load_state != nullptr;
+}
 
 }  // namespace
 
-Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_config) {
+Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_config, std::uint32_t rank,
+                                               std::uint32_t world_size) {
   const std::size_t question = path_and_config.find('?');
   const std::string path = path_and_config.substr(0, question);
   const std::string config = question == std::string::npos ? "" : path_and_config.substr(question + 1);
@@ -222,8 +268,9 @@ Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_confi
       table->forward == nullptr)
     return cannot_open(fmt::format("plugin '{}' lacks one of open, close, capabilities and forward", path));
 
-  const std::string options = nlohmann::json{{"config", config}, {"rank", 0}, {"world_size", 1}}.dump(
-      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string options =
+      nlohmann::json{{"config", config}, {"rank", rank}, {"world_size", world_size}}.dump(
+          -1, ' ', false, nlohmann::json::error_handler_t::replace);
   void* context = nullptr;
   std::array<char, DROPCHECK_TEXT_BYTES> reason{};
   const int opened = fenced(reason.data(), reason.size(), [&] {
@@ -239,6 +286,9 @@ Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_confi
   if (fenced(unused.data(), unused.size(), [&] { return table->capabilities(context, &claims); }) ==
       DROPCHECK_OK)
     capabilities = checked_claims(claims);
+  if (capabilities && capabilities->recompute && !has_state(*table))
+    capabilities = Error{ErrorCode::protocol,
+                         "plugin: claims DROPCHECK_CAN_RECOMPUTE without save_state and load_state"};
   if (!capabilities) {
     table->close(context);
     return Error{capabilities.error().code, fmt::format("'{}': {}", path, capabilities.error().message)};

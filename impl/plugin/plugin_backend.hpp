@@ -9,8 +9,9 @@
 
 namespace dropcheck::plugin_host {
 
-/// Opens `PATH[?CONFIG]`. Errors say whether the file, the symbol, the ABI version or the plugin's own open()
-/// was at fault.
-Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_config);
+/// Opens `PATH[?CONFIG]`, as the context of that rank. Errors say whether the file, the symbol, the ABI
+/// version or the plugin's own open() was at fault.
+Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_config, std::uint32_t rank = 0,
+                                               std::uint32_t world_size = 1);
 
 }  // namespace dropcheck::plugin_host

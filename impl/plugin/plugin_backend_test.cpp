@@ -246,6 +246,97 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"bad_effective_p", ErrorCode::protocol, "the effective drop probability 1.5"}),
     [](const auto& row) { return std::string(row.param.name); });
 
+// --- the generator's state, promises, ranks
+
+TEST(State, IsSavedAndSetAgain) {
+  const auto backend = open_plugin(faulty("state"));
+  ASSERT_TRUE(backend) << backend.error().message;
+  ASSERT_TRUE((*backend)->capabilities().recompute);
+  OneCall one(**backend);
+  const auto draw = [&] {
+    one.y->poison();
+    EXPECT_TRUE((*backend)->forward(one.call));
+    const auto* bytes = one.y->view().data;
+    return std::vector<std::byte>(bytes, bytes + 8 * sizeof(float));
+  };
+  draw();
+  one.call.seed.reset();
+  const auto state = (*backend)->save_state();
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_EQ(state->size(), sizeof(std::uint64_t));
+  const auto first = draw(), second = draw();
+  ASSERT_TRUE((*backend)->load_state(*state));
+  EXPECT_EQ(draw(), first);
+  EXPECT_EQ(draw(), second);
+}
+
+TEST(State, OfAnotherSizeIsRefused) {
+  const auto backend = open_plugin(faulty("state"));
+  ASSERT_TRUE(backend);
+  const std::vector<std::byte> short_one(3);
+  const Status loaded = (*backend)->load_state(short_one);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(State, ThatIsNotClaimedIsUnsupported) {
+  const auto backend = open_plugin(faulty());
+  ASSERT_TRUE(backend);
+  EXPECT_EQ((*backend)->save_state().error().code, ErrorCode::unsupported);
+  EXPECT_EQ((*backend)->load_state({}).error().code, ErrorCode::unsupported);
+}
+
+class FaultyStates : public ::testing::TestWithParam<Fault> {};
+
+TEST_P(FaultyStates, AreErrorsThatSayWhatHappened) {
+  const auto backend = open_plugin(faulty(GetParam().name));
+  ASSERT_TRUE(backend) << backend.error().message;
+  const auto state = (*backend)->save_state();
+  ASSERT_FALSE(state);
+  EXPECT_EQ(state.error().code, GetParam().code) << state.error().message;
+  EXPECT_THAT(state.error().message, HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, FaultyStates,
+    ::testing::Values(Fault{"state_empty", ErrorCode::protocol, "has 0 bytes: 1 to 16777216 are possible"},
+                      Fault{"state_huge", ErrorCode::protocol, "has 16777217 bytes"},
+                      Fault{"state_grows", ErrorCode::protocol, "needs 9 bytes, then 10"},
+                      Fault{"state_throws", ErrorCode::backend_failed, "thrown by save_state"}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST(Claims, OfAStateNeedItsFunctions) {
+  EXPECT_THAT(error_of(std::string(DROPCHECK_PACKED_PLUGIN) + "?claims_state").message,
+              HasSubstr("claims DROPCHECK_CAN_RECOMPUTE without save_state and load_state"));
+}
+
+TEST(Claims, HoldTheKnownPromises) {
+  const auto backend = open_plugin(faulty("promises"));
+  ASSERT_TRUE(backend) << backend.error().message;
+  EXPECT_THAT((*backend)->capabilities().promises,
+              ::testing::ElementsAre("batch_split", "coupled_thresholds", "independent_ranks", "replay"));
+  EXPECT_TRUE(has_feature((*backend)->capabilities(), Feature::independent_ranks));
+  EXPECT_FALSE(has_feature((*backend)->capabilities(), Feature::equal_ranks));
+}
+
+TEST(Claims, HoldNoUnknownPromiseAndNoTwoThatContradictEachOther) {
+  EXPECT_THAT(
+      error_of(faulty("unknown_promise")).message,
+      HasSubstr("claims 'good_weather' among its promises: known are batch_split, coupled_thresholds, "
+                "independent_ranks, equal_ranks, replay"));
+  EXPECT_THAT(error_of(faulty("two_promises")).message,
+              HasSubstr("promises independent_ranks and equal_ranks: only one of them can hold"));
+}
+
+TEST(OpenPlugin, TellsRankAndWorldSize) {
+  const auto alone = open_plugin(faulty("tell_config"));
+  ASSERT_TRUE(alone);
+  EXPECT_THAT((*alone)->capabilities().notes.at(0), HasSubstr(R"("rank":0,"world_size":1)"));
+  const auto third = open_plugin(faulty("tell_config"), 2, 4);
+  ASSERT_TRUE(third);
+  EXPECT_THAT((*third)->capabilities().notes.at(0), HasSubstr(R"("rank":2,"world_size":4)"));
+}
+
 TEST(Forward, TextsWithoutAnEndAreCutAtTheirArray) {
   const auto error = forward_of("unterminated_text");
   ASSERT_FALSE(error);

@@ -35,7 +35,8 @@ void read_features(Members& members, Claims& claims) {
                                                          {"packed_mask", &c.packed_mask},
                                                          {"constant_input", &c.constant_input},
                                                          {"rng_words", &c.reports_rng_words},
-                                                         {"effective_rate", &c.effective_rate}};
+                                                         {"effective_rate", &c.effective_rate},
+                                                         {"recompute", &c.recompute}};
   std::string known;
   for (const auto& [name, flag] : features) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
   for (const std::string& name : members.texts("features").value_or(std::vector<std::string>())) {
@@ -50,10 +51,14 @@ void read_features(Members& members, Claims& claims) {
 
 }  // namespace
 
-Message start_request() {
+Message start_request(std::uint32_t rank, std::uint32_t world_size) {
   Message message;
   message.header = {
       {"cmd", "start"}, {"version", kProtocolVersion}, {"harness", "dropcheck " DROPCHECK_VERSION}};
+  if (world_size > 1) {
+    message.header["rank"] = rank;
+    message.header["world_size"] = world_size;
+  }
   return message;
 }
 
@@ -75,6 +80,11 @@ Expected<Claims> claims_from(const Json& reply) {
   c.offset_unit = members.text("offset_unit").value_or("");
   c.notes = members.texts("notes").value_or(std::vector<std::string>());
   c.forms = members.texts("forms").value_or(std::vector<std::string>());
+  c.promises = members.texts("promises").value_or(std::vector<std::string>());
+  for (const std::string& promise : c.promises)
+    if (!is_promise(promise))
+      members.fail(fmt::format("claims '{}' among its promises: known are {}", promise, known_promises()));
+  if (const auto contradiction = contradiction_in(c.promises)) members.fail(*contradiction);
   c.ops = known_words<Op>(members, "ops", {Op::dropout}, op_from, known_ops());
   c.dtypes = known_words<DType>(members, "dtypes", {DType::f32}, dtype_from, known_dtypes());
   c.layouts = {Layout::contiguous};
@@ -102,10 +112,11 @@ std::optional<std::string> changed_claim(const Claims& before, const Claims& now
   if (a.exact_stream != b.exact_stream) return "exact_stream";
   if (a.conforms_to != b.conforms_to) return "conforms_to";
   if (a.forms != b.forms) return "forms";
+  if (a.promises != b.promises) return "promises";
   if (a.backward != b.backward || a.in_place != b.in_place || a.threads != b.threads ||
       before.plain_mask != now.plain_mask || a.packed_mask != b.packed_mask ||
       a.constant_input != b.constant_input || a.reports_rng_words != b.reports_rng_words ||
-      a.effective_rate != b.effective_rate)
+      a.effective_rate != b.effective_rate || a.recompute != b.recompute)
     return "features";
   return std::nullopt;
 }

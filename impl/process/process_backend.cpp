@@ -38,11 +38,12 @@ class Adapter {
     child_ = std::move(*child);
     wire_.emplace(*child_, stray_);
     has_run_ = false;
-    const auto reply = talk(start_request(), "start", options_.first, [](const Json& header) {
-      if (const auto refusal = refusal_in(header); refusal && refusal->code == ErrorCode::protocol)
-        return Expected<std::uint64_t>(*refusal);
-      return Expected<std::uint64_t>(std::uint64_t{0});
-    });
+    const auto reply = talk(
+        start_request(options_.rank, options_.world_size), "start", options_.first, [](const Json& header) {
+          if (const auto refusal = refusal_in(header); refusal && refusal->code == ErrorCode::protocol)
+            return Expected<std::uint64_t>(*refusal);
+          return Expected<std::uint64_t>(std::uint64_t{0});
+        });
     if (!reply) return reply.error();
     if (const auto refusal = refusal_in(reply->header)) {
       lose(milliseconds(0));
@@ -81,6 +82,14 @@ class Adapter {
     auto seen = observation_from(reply->header, reply->payload, request);
     if (!seen) return lost(seen.error(), what, limit);
     return seen;
+  }
+
+  /// The same for the state of the generator: what the reply brought.
+  Expected<std::vector<std::byte>> ask_for_state() {
+    const auto reply = talk(save_state_request().message, "save_state", options_.every, state_bytes);
+    if (!reply) return reply.error();
+    if (const auto refusal = refusal_in(reply->header)) return *refusal;
+    return std::vector<std::byte>(reply->payload.begin(), reply->payload.end());
   }
 
   /// Asks the process to end, and tells what all processes did besides answering.
@@ -226,6 +235,28 @@ class AdapterBackend final : public ProcessBackend {
     });
   }
 
+  Expected<std::vector<std::byte>> save_state() override {
+    if (!claims_.capabilities.recompute) return Backend::save_state();
+    if (auto unreported = take_unreported()) return *unreported;
+    if (Status running = adapter_->ensure_running(); !running) return running.error();
+    auto state = adapter_->ask_for_state();
+    if (state) state_of_ = adapter_->process_number();
+    return state;
+  }
+
+  Status load_state(std::span<const std::byte> state) override {
+    if (!claims_.capabilities.recompute) return Backend::load_state(state);
+    if (auto unreported = take_unreported()) return *unreported;
+    if (!adapter_->is_running() || state_of_ != adapter_->process_number())
+      return Error{ErrorCode::crashed,
+                   fmt::format("the state of the generator is gone with the process that told it: {}",
+                               adapter_->last_loss())};
+    Request request = load_state_request(state);
+    const auto loaded = adapter_->ask(request, "load_state");
+    if (!loaded) return loaded.error();
+    return Done{};
+  }
+
   void release(SavedToken saved) override {
     const auto found = saved_.find(saved.id);
     if (found == saved_.end()) return;
@@ -269,6 +300,7 @@ class AdapterBackend final : public ProcessBackend {
   /// Number of the process whose stream may be continued: the first from the start, a later one once a call
   /// with a seed has succeeded in it.
   unsigned stream_of_ = 1;
+  unsigned state_of_ = 0;  // number of the process that told its state last
   std::optional<Error> unreported_;
 };
 

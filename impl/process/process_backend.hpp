@@ -16,6 +16,7 @@ struct Options {
   milliseconds every{30'000};  // for every other reply
   milliseconds stop{1'000};    // for the end of the process after `stop`
   unsigned restarts = 10;      // after which a process that died stays dead
+  std::uint32_t rank = 0, world_size = 1;  // of the program among those that draw together
   Limits limits{};
 };
 

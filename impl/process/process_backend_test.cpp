@@ -41,7 +41,42 @@ TEST(ProcessBackend, KnowsWhatTheAdapterClaims) {
   EXPECT_EQ(backend->capabilities().seed_semantics, SeedSemantics::stateful);
   EXPECT_TRUE(backend->capabilities().backward && backend->capabilities().mask_output);
   EXPECT_THAT(backend->capabilities().notes, ElementsAre());
+  EXPECT_THAT(backend->capabilities().promises, ElementsAre("equal_ranks"));
+  EXPECT_TRUE(backend->capabilities().recompute);
   EXPECT_EQ(backend->stray(), "");
+}
+
+TEST(ProcessBackend, TellsRankAndWorldSize) {
+  Options options;
+  options.rank = 2;
+  options.world_size = 4;
+  const auto backend = open_process(kGood, options);
+  ASSERT_TRUE(backend) << backend.error().message;
+  EXPECT_THAT((*backend)->capabilities().notes, ElementsAre("rank 2 of 4"));
+}
+
+TEST(ProcessBackend, SavesAndSetsTheStateOfTheGenerator) {
+  const auto backend = open();
+  OneCall one(std::vector<float>(257, 3.0f), {257});
+  const auto draw = [&](std::optional<std::uint64_t> seed) {
+    EXPECT_TRUE(one.forward(*backend, seed));
+    return one.output();
+  };
+  const auto seeded = draw(5);
+  const auto state = backend->save_state();
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_GT(state->size(), 2500u) << "625 words of 32 bits";
+  const auto first = draw(std::nullopt), second = draw(std::nullopt);
+  ASSERT_TRUE(backend->load_state(*state));
+  EXPECT_EQ(draw(std::nullopt), first);
+  EXPECT_EQ(draw(std::nullopt), second);
+  EXPECT_NE(first, seeded);
+}
+
+TEST(ProcessBackend, KnowsNoStateOfAnAdapterThatClaimsNone) {
+  const auto backend = open("'features=[]'");
+  EXPECT_EQ(backend->save_state().error().code, ErrorCode::unsupported);
+  EXPECT_EQ(backend->load_state({}).error().code, ErrorCode::unsupported);
 }
 
 TEST(ProcessBackend, GivesTheSameBytesForTheSameSeedAndContinuesTheStream) {

@@ -208,6 +208,31 @@ Request stop_request() {
   return request;
 }
 
+Request save_state_request() {
+  Request request;
+  request.message.header = {{"cmd", "save_state"}};
+  return request;
+}
+
+Request load_state_request(std::span<const std::byte> state) {
+  Request request;
+  request.message.header = {{"cmd", "load_state"}};
+  request.message.parts.push_back(state);
+  return request;
+}
+
+Expected<std::uint64_t> state_bytes(const Json& reply) {
+  if (const auto refusal = refusal_in(reply)) {
+    if (refusal->code == ErrorCode::protocol) return *refusal;
+    return std::uint64_t{0};
+  }
+  const Json bytes = reply.value("nbytes", Json(std::uint64_t{0}));
+  if (!bytes.is_number_unsigned() || bytes < 1u || bytes > kMaxStateBytes)
+    return fault(fmt::format("the state of its generator has {} bytes: 1 to {} are possible", shown(bytes),
+                             kMaxStateBytes));
+  return bytes.get<std::uint64_t>();
+}
+
 std::optional<Error> refusal_in(const Json& reply) {
   Members members(reply, "the reply");
   const bool skipped = members.flag("skipped").value_or(false);

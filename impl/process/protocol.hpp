@@ -16,7 +16,8 @@ struct Claims {
   Capabilities capabilities;  // layouts: contiguous, the only one on the wire
   bool plain_mask = false;    // masks as bytes; else, where there are masks, as packed bits
 };
-Message start_request();
+/// Rank and world size are sent where there is more than one.
+Message start_request(std::uint32_t rank = 0, std::uint32_t world_size = 1);
 Expected<Claims> claims_from(const Json& reply);
 /// The first claim in which they differ, e.g. "dtypes"; absent when they promise the same.
 std::optional<std::string> changed_claim(const Claims& before, const Claims& now);
@@ -43,6 +44,11 @@ Expected<Request> run_request(const Call& call, const Claims& claims);
 Request backward_request(const BackwardCall& call, std::uint64_t saved);
 Request release_request(std::uint64_t saved);
 Request stop_request();
+Request save_state_request();
+/// The state is borrowed.
+Request load_state_request(std::span<const std::byte> state);
+/// How many bytes must follow the reply to save_state: as many as it announces, from 1 to kMaxStateBytes.
+Expected<std::uint64_t> state_bytes(const Json& reply);
 
 /// The refusal that a reply carries: `skipped` is unsupported, `errored` has the code of its kind.
 std::optional<Error> refusal_in(const Json& reply);

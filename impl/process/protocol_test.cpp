@@ -56,6 +56,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadStart{"UnknownDtype", R"({"dtypes":["float32"]})",
                  "claims 'float32' among its dtypes: known are f64, f32"},
         BadStart{"DtypeNumber", R"({"dtypes":[32]})", "has 32 for 'dtypes'"},
+        BadStart{"UnknownPromise", R"({"promises":["good_weather"]})",
+                 "claims 'good_weather' among its promises: known are batch_split,"},
+        BadStart{"TwoPromises", R"({"promises":["equal_ranks","independent_ranks"]})",
+                 "only one of them can hold"},
         BadStart{"Seeds", R"({"seed_semantics":"sometimes"})", "claims the seed semantics 'sometimes'"},
         BadStart{"NoSeedBits", R"({"seed_bits":0})", "has 0 for 'seed_bits': an integer from 1 to 64"},
         BadStart{"ManySeedBits", R"({"seed_bits":65})", "has 65 for 'seed_bits'"},
@@ -373,6 +377,35 @@ TEST(Number, TextsAreReadBack) {
       EXPECT_THAT(seen.error().message, HasSubstr("declares the effective drop probability"));
     }
   }
+}
+
+TEST(StartRequest, NamesTheRankWhereThereIsMoreThanOne) {
+  EXPECT_FALSE(start_request().header.contains("rank"));
+  const Json ranked = start_request(1, 2).header;
+  EXPECT_EQ(ranked.at("rank"), 1);
+  EXPECT_EQ(ranked.at("world_size"), 2);
+}
+
+TEST(ChangedClaim, SeesPromisesAndStates) {
+  const Claims before = *claims_from(good_start());
+  Json reply = good_start();
+  reply["promises"] = {"batch_split"};
+  EXPECT_EQ(changed_claim(before, *claims_from(reply)), "promises");
+  reply = good_start();
+  reply["features"] = {"recompute"};
+  EXPECT_EQ(changed_claim(before, *claims_from(reply)), "features");
+}
+
+TEST(StateBytes, AreBounded) {
+  EXPECT_EQ(*state_bytes({{"seq", 1}, {"nbytes", 16u << 20}}), 16u << 20);
+  for (const Json& reply :
+       {Json{{"seq", 1}}, Json{{"seq", 1}, {"nbytes", 0}}, Json{{"seq", 1}, {"nbytes", (16u << 20) + 1}}}) {
+    const auto bytes = state_bytes(reply);
+    ASSERT_FALSE(bytes) << reply;
+    EXPECT_EQ(bytes.error().code, ErrorCode::protocol);
+    EXPECT_THAT(bytes.error().message, HasSubstr("1 to 16777216 are possible"));
+  }
+  EXPECT_EQ(*state_bytes({{"seq", 1}, {"skipped", true}}), 0u);
 }
 
 }  // namespace

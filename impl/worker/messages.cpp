@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 namespace dropcheck::worker {
@@ -167,6 +168,7 @@ Json to_json(const Capabilities& c) {
           {"offset_unit", c.offset_unit},
           {"forms", c.forms},
           {"conforms_to", c.conforms_to},
+          {"promises", c.promises},
           {"features",
            {c.backward, c.in_place, c.threads, c.mask_output, c.packed_mask, c.constant_input, c.recompute,
             c.reports_rng_words, c.effective_rate}}};
@@ -189,6 +191,8 @@ Expected<Capabilities> capabilities_from(const Json& json) {
     c.offset_unit = json.at("offset_unit").get<std::string>();
     c.forms = json.at("forms").get<std::vector<std::string>>();
     c.conforms_to = json.at("conforms_to").get<std::string>();
+    c.promises = json.at("promises").get<std::vector<std::string>>();
+    if (!std::all_of(c.promises.begin(), c.promises.end(), is_promise)) return malformed("capabilities");
     const auto features = json.at("features").get<std::vector<bool>>();
     if (!semantics || c.seed_bits < 1 || c.seed_bits > 64 || features.size() != 9)
       return malformed("capabilities");

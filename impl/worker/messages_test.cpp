@@ -184,6 +184,7 @@ Capabilities odd_capabilities() {
   c.seed_bits = 31;
   c.mask_output = false;
   c.recompute = true;
+  c.promises = {"batch_split", "replay"};
   return c;
 }
 
@@ -212,6 +213,13 @@ TEST(CapabilitiesMessage, Survives) {
   EXPECT_EQ(back->recompute, c.recompute);
   EXPECT_EQ(back->reports_rng_words, c.reports_rng_words);
   EXPECT_EQ(back->effective_rate, c.effective_rate);
+  EXPECT_EQ(back->promises, c.promises);
+}
+
+TEST(CapabilitiesMessage, WithAnUnknownPromiseIsRefused) {
+  Json json = to_json(odd_capabilities());
+  json["promises"] = {"good_weather"};
+  EXPECT_FALSE(capabilities_from(json));
 }
 
 TEST(CapabilitiesMessage, WithAnImpossibleNumberOfSeedBitsIsRefused) {

@@ -5,11 +5,13 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "impl/worker/frame.hpp"
 #include "impl/worker/messages.hpp"
@@ -103,16 +105,42 @@ class Server {
       memories_.erase(request.body.value("memory", std::uint64_t{0}));
       return Json::object();
     }
+    if (what == "save_state") return save_state();
+    if (what == "copy_state") {
+      Memory* to = find(request.body.value("memory", std::uint64_t{0}));
+      if (to == nullptr || to->size() < state_.size())
+        return to_json(Error{ErrorCode::protocol, "there is no memory for the state of the generator"});
+      std::copy(state_.begin(), state_.end(), to->data());
+      state_.clear();
+      return Json::object();
+    }
+    if (what == "load_state") {
+      Memory* from = find(request.body.value("memory", std::uint64_t{0}));
+      const auto bytes = request.body.value("bytes", std::uint64_t{0});
+      if (from == nullptr || bytes > from->size())
+        return to_json(Error{ErrorCode::protocol, "the state of the generator is not there"});
+      const Status loaded = backend_.load_state({from->data(), static_cast<std::size_t>(bytes)});
+      return loaded ? Json::object() : to_json(loaded.error());
+    }
     return to_json(Error{ErrorCode::protocol, "the worker does not know this request"});
   }
 
  private:
+  /// Keeps the state until there is memory to hand it over in, and tells its size.
+  Json save_state() {
+    auto state = backend_.save_state();
+    if (!state) return to_json(state.error());
+    state_ = std::move(*state);
+    return {{"bytes", state_.size()}};
+  }
+
   static Json reply(const Expected<Observation>& seen) {
     return seen ? to_json(*seen) : to_json(seen.error());
   }
 
   Backend& backend_;
   std::map<std::uint64_t, std::unique_ptr<SharedMemory>> memories_;
+  std::vector<std::byte> state_;  // of the generator, told and not yet handed over
 };
 
 }  // namespace

@@ -222,6 +222,30 @@ class WorkerBackend final : public Backend {
   void release(SavedToken saved) override {
     if (saved.id != 0) connection_->request_untold({{"do", "release"}, {"saved", saved.id}}, "release");
   }
+  Expected<std::vector<std::byte>> save_state() override {
+    if (!capabilities_.recompute) return Backend::save_state();
+    const auto saved = connection_->request({{"do", "save_state"}}, "save_state");
+    if (!saved) return saved.error();
+    const auto bytes = saved->find("bytes");
+    if (bytes == saved->end() || !bytes->is_number_unsigned() || *bytes < 1u || *bytes > kMaxStateBytes)
+      return Error{ErrorCode::protocol, "the worker does not say how large the state of the generator is"};
+    const auto memory = allocate(bytes->get<std::size_t>());
+    if (!memory) return memory.error();
+    const auto copied =
+        connection_->request({{"do", "copy_state"}, {"memory", id_of(**memory)}}, "copy_state");
+    if (!copied) return copied.error();
+    return std::vector<std::byte>((*memory)->data(), (*memory)->data() + bytes->get<std::size_t>());
+  }
+  Status load_state(std::span<const std::byte> state) override {
+    if (!capabilities_.recompute) return Backend::load_state(state);
+    const auto memory = allocate(state.size());
+    if (!memory) return memory.error();
+    std::copy(state.begin(), state.end(), (*memory)->data());
+    const auto loaded = connection_->request(
+        {{"do", "load_state"}, {"memory", id_of(**memory)}, {"bytes", state.size()}}, "load_state");
+    if (!loaded) return loaded.error();
+    return Done{};
+  }
   std::vector<Incident> close() override { return connection_->close(); }
 
  private:

@@ -76,6 +76,61 @@ TEST(WorkerBackend, GivesTheSameBytesAsThePluginInProcess) {
   }
 }
 
+TEST(WorkerBackend, SavesAndSetsTheStateOfTheGenerator) {
+  const auto backend = open_faulty("state");
+  ASSERT_TRUE(backend) << backend.error().message;
+  ASSERT_TRUE((*backend)->capabilities().recompute);
+  OneCall one(**backend);
+  ASSERT_TRUE((*backend)->forward(one.call));
+  one.call.seed.reset();
+  const auto state = (*backend)->save_state();
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_EQ(state->size(), sizeof(std::uint64_t));
+  const auto draw = [&] {
+    one.y->poison();
+    EXPECT_TRUE((*backend)->forward(one.call));
+    return one.output();
+  };
+  const auto first = draw(), second = draw();
+  EXPECT_NE(first, second);
+  ASSERT_TRUE((*backend)->load_state(*state));
+  EXPECT_EQ(draw(), first);
+  EXPECT_EQ(draw(), second);
+  const std::vector<std::byte> short_one(3);
+  const Status loaded = (*backend)->load_state(short_one);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(WorkerBackend, SaysWhatIsWrongWithAState) {
+  for (const auto& [fault, code, message] :
+       {std::tuple{"state_empty", ErrorCode::protocol, "has 0 bytes"},
+        std::tuple{"state_huge", ErrorCode::protocol, "has 16777217 bytes"},
+        std::tuple{"state_crashes", ErrorCode::crashed, "signal 6"}}) {
+    const auto backend = open_faulty(fault);
+    ASSERT_TRUE(backend) << backend.error().message;
+    const auto state = (*backend)->save_state();
+    ASSERT_FALSE(state);
+    EXPECT_EQ(state.error().code, code) << state.error().message;
+    EXPECT_THAT(state.error().message, HasSubstr(message));
+  }
+  const auto without = open_faulty("");
+  ASSERT_TRUE(without);
+  EXPECT_EQ((*without)->save_state().error().code, ErrorCode::unsupported);
+}
+
+TEST(WorkerBackend, HandsOnPromisesAndRanks) {
+  const auto promises = open_faulty("promises");
+  ASSERT_TRUE(promises);
+  EXPECT_TRUE(has_feature((*promises)->capabilities(), Feature::replay));
+  EXPECT_FALSE(has_feature((*promises)->capabilities(), Feature::equal_ranks));
+  const std::string spec = std::string(DROPCHECK_FAULTY_PLUGIN) + "?tell_config";
+  const auto third =
+      open_worker({DROPCHECK_PROGRAM, {"dropcheck", "worker", "--rank=2", "--world-size=4", spec}});
+  ASSERT_TRUE(third) << third.error().message;
+  EXPECT_THAT((*third)->capabilities().notes.at(0), HasSubstr(R"("rank":2,"world_size":4)"));
+}
+
 TEST(WorkerBackend, HandsOnARefusal) {
   const auto backend = open_faulty("");
   ASSERT_TRUE(backend);

@@ -45,8 +45,9 @@ TEST(Power, EveryStatisticOfTheCatalogueHasAPlantedDefect) {
   for (const auto& check : checks().checks())
     for (const std::string& id : check->info().statistics) {
       if (check->info().row) continue;  // rows of a checklist have planted defects in tests of their own
-      // S10 is S6's law and code for pairs along an axis, on channels.
-      if (id == "S10") continue;
+      // S10 is S6's law and code for pairs along an axis, on channels. The others have planted defects in the
+      // tests of their checks: they read gradients and layers, which no model of masks here has.
+      if (id == "S10" || id == "S28" || id == "E1" || id == "E2" || id == "E3") continue;
       EXPECT_TRUE(std::any_of(planted.begin(), planted.end(), [&](const PowerTarget& t) {
         return t.id == id;
       })) << id;

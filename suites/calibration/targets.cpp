@@ -617,7 +617,10 @@ const std::vector<NotMeasured>& not_measured() {
       {"S18, S20, S21", "channel_correlation.linear_complexity, collisions, birthday",
        "exact and Poisson laws that no tilt reaches; tested against enumeration beside their engines"},
       {"S24", "seed_determinism.repeats",
-       "one repeat rejects, and the union bound on a chance repeat is 1e-12; there are no other p-values"}};
+       "one repeat rejects, and the union bound on a chance repeat is 1e-12; there are no other p-values"},
+      {"S28", "gradient_consistency.expectation", "the bound and the code of S25, on gradients"},
+      {"E1, E2", "embedding.subnetworks", "Pearson's sum as in S5, and exact binomial laws as in S1"},
+      {"E3", "embedding.mc_estimate", "the bound and the code of S25, on terms of any law"}};
   return all;
 }
 

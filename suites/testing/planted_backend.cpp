@@ -104,12 +104,22 @@ Expected<Observation> PlantedBackend::forward(const Call& call) {
   }
   if (call.save_for_backward) {
     seen.saved.id = ++last_token_;
-    saved_[seen.saved.id] = {call.op, call.p, std::move(dropped)};
+    saved_[seen.saved.id] = {call.op, call.p, call.mode, std::move(dropped)};
   }
   seen.produced_dtype = out.dtype;
   seen.produced_shape = out.shape;
   if (spoil_observation) spoil_observation(call, seen);
   return seen;
+}
+
+double PlantedBackend::kept_gradient(const Saved& saved, double dy, DType dtype) const {
+  const bool plain = !is_alpha(saved.op);
+  if (saved.mode == Mode::eval)
+    return plain && eval_gradients_times_q
+               ? reference::ScaleRule(reference::ScaleForm::times_q, saved.p, dtype)(dy)
+               : dy;
+  if (plain && unscaled_gradients) return dy;
+  return reference::kept_gradient(reference::gradient_forms(saved.op, dtype)[0], dy, saved.p, dtype);
 }
 
 Expected<Observation> PlantedBackend::backward(const BackwardCall& call) {
@@ -121,8 +131,7 @@ Expected<Observation> PlantedBackend::backward(const BackwardCall& call) {
   std::vector<double> dx(dy.size(), 0.0);
   for (std::size_t i = 0; i < dy.size(); ++i) {
     const bool drop = saved.dropped[i] != 0;
-    if (!drop)
-      dx[i] = reference::kept_gradient(reference::gradient_forms(saved.op, dtype)[0], dy[i], saved.p, dtype);
+    if (!drop) dx[i] = kept_gradient(saved, dy[i], dtype);
     if (spoil_gradient) dx[i] = spoil_gradient(i, drop, dy[i], dx[i]);
   }
   write(dx, call.dx.view);
@@ -166,7 +175,7 @@ Judgement judge(const std::string& check_id, const std::string& protocol_id, con
                                   seed_slots(*protocol, info, backend.capabilities().seed_semantics),
                                   backend.capabilities().seed_bits);
   const std::atomic<bool> stop{false};
-  BlockExecutor executor(backend);
+  BlockExecutor executor(backend, std::make_shared<InputCache>(), sampling.instances);
   std::vector<std::unique_ptr<Observer>> merged;
   for (std::uint64_t block = 0; block < info.blocks; ++block) {
     std::vector<std::unique_ptr<Observer>> observer;

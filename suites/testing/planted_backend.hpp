@@ -39,6 +39,9 @@ class PlantedBackend final : public Backend {
   std::function<double(const Drawn&, std::size_t i, bool dropped, double y)> spoil_value;
   std::function<double(std::size_t i, bool dropped, double dy, double dx)> spoil_gradient;
   std::function<double(double x)> spoil_eval;
+  /// Gradients of the operators other than alpha, before they are spoiled: not scaled in training, or times q
+  /// in eval mode.
+  bool unscaled_gradients = false, eval_gradients_times_q = false;
   std::function<std::uint8_t(std::size_t i, std::uint8_t kept)> spoil_returned_mask;
   std::function<void(const Call&, Observation&)> spoil_observation;
 
@@ -52,9 +55,11 @@ class PlantedBackend final : public Backend {
   struct Saved {
     Op op;
     double p;
+    Mode mode;
     Dropped dropped;
   };
   Dropped draw(const Call& call);
+  double kept_gradient(const Saved& saved, double dy, DType dtype) const;
 
   Engine engine_{1};
   std::uint64_t since_seed_ = 0;
@@ -67,6 +72,8 @@ struct Sampling {
   double alpha = 1e-9;
   std::uint64_t master_seed = 1;
   const Registry* registry = nullptr;  // null: suites_registry()
+  /// Opens further instances for the steps that ask for them.
+  std::function<Expected<std::unique_ptr<Backend>>(const Instance&)> instances{};
 };
 
 /// Protocols, checks and profiles, without backends, as they stand under PyTorch's dialect.

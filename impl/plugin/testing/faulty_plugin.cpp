@@ -13,8 +13,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "harness/abi/dropcheck_plugin.hpp"
 
@@ -39,6 +41,11 @@ struct Faulty : dropcheck::plugin::Kernel {
     name = "faulty";
     version = "1.0";
     features = DROPCHECK_DECLARES_EFFECTIVE_P;
+    if (fault.starts_with("state")) features |= DROPCHECK_CAN_RECOMPUTE;
+    if (fault == "promises") promises = "batch_split,coupled_thresholds,independent_ranks,replay";
+    if (fault == "unknown_promise") promises = "batch_split,good_weather";
+    if (fault == "two_promises") promises = "independent_ranks,equal_ranks";
+    if (fault == "tell_config") notes = config;
     if (fault == "unknown_op_claim") ops = "dropout,teleport";
     if (fault == "unknown_dtype_claim") dtypes = "f32,f12";
     if (fault == "no_ops") ops = "";
@@ -63,6 +70,18 @@ struct Faulty : dropcheck::plugin::Kernel {
     if (is_due(p) && fault == "nan_filled") std::fill(y.begin(), y.end(), std::nanf(""));
   }
 
+  std::vector<std::byte> save_state() {
+    if (fault == "state_empty") return {};
+    std::vector<std::byte> bytes(fault == "state_huge" ? (std::size_t{16} << 20) + 1 : sizeof state);
+    std::memcpy(bytes.data(), &state, sizeof state);
+    if (fault == "state_grows") bytes.resize(sizeof state + ++times_saved);
+    return bytes;
+  }
+  void load_state(std::span<const std::byte> bytes) {
+    if (bytes.size() != sizeof state) throw dropcheck::plugin::InvalidArgument("a state of another size");
+    std::memcpy(&state, bytes.data(), sizeof state);
+  }
+
   bool is_due(double p) const { return std::isnan(only_p) || only_p == p; }
 
   double uniform() {
@@ -75,6 +94,7 @@ struct Faulty : dropcheck::plugin::Kernel {
   std::string fault;
   double only_p = std::nan("");  // NaN: whatever p is
   std::uint64_t state = 0;
+  unsigned times_saved = 0;
 };
 
 void change_signals() {
@@ -228,6 +248,13 @@ void close_it(void* context) {
   Table<Faulty>::close(context);
 }
 
+std::size_t save(void* context, void* state, std::size_t bytes) {
+  const std::string& fault = static_cast<Faulty*>(context)->fault;
+  if (fault == "state_throws") throw std::runtime_error("thrown by save_state");
+  if (fault == "state_crashes") std::abort();
+  return Table<Faulty>::save_state(context, state, bytes);
+}
+
 void let_go(void* context, std::uint64_t saved) {
   if (static_cast<Faulty*>(context)->fault == "crash_in_release") std::abort();
   Table<Faulty>::release(context, saved);
@@ -241,6 +268,7 @@ extern "C" const dropcheck_plugin* dropcheck_get_plugin(std::uint32_t host_abi_m
     t.capabilities = tell;
     t.forward = run;
     t.release = let_go;
+    t.save_state = save;
     return t;
   }();
   return host_abi_major == DROPCHECK_ABI_MAJOR ? &table : nullptr;

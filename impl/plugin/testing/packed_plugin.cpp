@@ -15,6 +15,7 @@ class Packed final : public dropcheck::plugin::Kernel {
   explicit Packed(std::string_view config) : config_(config) {
     name = "packed", version = "1.0";
     features = DROPCHECK_CAN_RETURN_PACKED_MASK | DROPCHECK_CAN_TAKE_CONSTANT;
+    if (is("claims_state")) features |= DROPCHECK_CAN_RECOMPUTE;  // and has no functions for it
   }
 
   void forward(const Call& call, dropcheck::plugin::Result& result) override {

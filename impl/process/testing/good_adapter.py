@@ -6,6 +6,7 @@ usage: good_adapter.py [MEMBER=JSON ...]    members of the reply to start, e.g. 
 
 import array
 import json
+import pickle
 import random
 import sys
 from typing import Any, BinaryIO, Optional
@@ -31,9 +32,12 @@ class Adapter:
 
     def start(self, request: dict[str, Any]) -> Frame:
         features = ["backward", "in_place", "threads", "mask", "packed_mask", "constant_input", "rng_words",
-                    "effective_rate"]
+                    "effective_rate", "recompute"]
         reply = {"version": 1, "name": "good", "implementation_version": "1.2", "seed_semantics": "stateful",
-                 "dtypes": ["f32", "f64"], "features": features, "unknown_member": 1}
+                 "dtypes": ["f32", "f64"], "features": features, "promises": ["equal_ranks"],
+                 "unknown_member": 1}
+        if "rank" in request:
+            reply["notes"] = [f"rank {request['rank']} of {request['world_size']}"]
         return {**reply, **self.claims}, b""
 
     def inputs(self, request: dict[str, Any], payload: bytes) -> dict[str, array.array]:
@@ -96,6 +100,10 @@ class Adapter:
             return self.backward(request, payload)
         if request["cmd"] == "release":
             self.saved.pop(request["saved"], None)
+        if request["cmd"] == "save_state":
+            return {}, pickle.dumps(self.stream.getstate())
+        if request["cmd"] == "load_state":
+            self.stream.setstate(pickle.loads(payload))
         return {}, b""
 
     def send(self, reply: dict[str, Any], payload: bytes) -> None:
