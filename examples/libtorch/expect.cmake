@@ -1,0 +1,10 @@
+# cmake -DPROGRAM=... -DSENTENCE=... -P expect.cmake: the program must end with status 0 and print that line.
+execute_process(COMMAND "${PROGRAM}" OUTPUT_VARIABLE output RESULT_VARIABLE status)
+message("${output}")
+if(NOT status STREQUAL "0")
+  message(FATAL_ERROR "${PROGRAM} ended with ${status}")
+endif()
+string(FIND "\n${output}" "\n${SENTENCE}\n" place)
+if(place EQUAL -1)
+  message(FATAL_ERROR "${PROGRAM} did not print: ${SENTENCE}")
+endif()
