@@ -24,6 +24,7 @@ enum class Fault : std::uint8_t {
   lanes_of_four,
   tail_kept,
   dropout2d_elementwise,
+  batch_shares_channels,  // timm#2118, Swin#366: one draw for the batch in place of one for each sample
   // Of the plain base, in what a seed does; each beside defects of that kind that were met with.
   seed_is_address,        // xformers#173, candle#1811: the address of the seed for the seed
   seed_address_and_size,  // a published kernel recipe, vllm#55009: (data_ptr % 2^31) ^ numel
@@ -40,7 +41,7 @@ enum class Fault : std::uint8_t {
   lanes_of_last_call,     // pytorch#50110: half of a vector is read again by the next call
   // Of the plain base with one stream of entries, which makes promises.
   offset_truncated,      // TransformerEngine#497, FlagGems#27: 32 bits of an offset
-  ranks_equal,           // transformers#31412, Megatron-LM#1256: every rank draws the same
+  ranks_equal,           // transformers#31412, Megatron-LM#1256, keras#20612: every rank draws the same
   replay_frozen,         // pytorch#84614, tinygrad#1957: a captured call has its mask for ever
   split_differs,         // every call begins at a multiple of four words, as in PyTorch's CUDA kernels
   thresholds_uncoupled,  // p enters what is drawn and not the threshold alone

@@ -61,6 +61,9 @@ Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
   } else if (fault == Fault::row_key && !drops_channels(call.op) && !call.shape.empty()) {
     const auto row = static_cast<std::uint64_t>(call.shape.back());
     fill(kept, key, threshold, bits, [row](std::uint64_t i) { return i % row; });
+  } else if (fault == Fault::batch_shares_channels && drops_channels(call.op)) {
+    const auto channels = static_cast<std::uint64_t>(call.shape[1]);
+    fill(kept, key, threshold, bits, [channels](std::uint64_t i) { return i % channels; });
   } else if (fault == Fault::thread_dependent && call.threads > 1) {
     const std::uint64_t share = (kept.size() + call.threads - 1) / call.threads;
     fill(kept, key, threshold, bits, [share](std::uint64_t i) { return (i / share) << 40 | i % share; });

@@ -58,7 +58,7 @@ double largest(const std::vector<double>& y) { return *std::max_element(y.begin(
 auto near_rate(double p) { return AllOf(Gt(p - 0.04), Lt(p + 0.04)); }
 
 TEST(MutantTable, DistinctOnesThatOpen) {
-  EXPECT_EQ(mutant_table().size(), 92u);
+  EXPECT_EQ(mutant_table().size(), 93u);
   std::set<std::string_view> ids(kBases.begin(), kBases.end());
   std::set<Fault> faults = {Fault::none};
   for (const MutantInfo& mutant : mutant_table()) {
@@ -313,11 +313,21 @@ TEST(Mutant, Dropout2dElementwise) {
   EXPECT_EQ(mixed_channels(output("none", one)), 0);
 }
 
+TEST(Mutant, BatchSharesChannels) {
+  OneCall one = ones(0.5, {2, 64, 1, 1});
+  one.problem.op = Op::dropout2d;
+  const auto samples_agree = [](const std::vector<double>& y) {
+    return std::equal(y.begin(), y.begin() + 64, y.begin() + 64);
+  };
+  EXPECT_TRUE(samples_agree(output("batch_shares_channels", one)));
+  EXPECT_FALSE(samples_agree(output("none", one)));
+}
+
 TEST(Mutant, OtherwiseClean) {
   // A fault shows only where it is said to: forward values of the others are those of a correct dropout.
   for (const char* id :
        {"backward_own_mask", "backward_scaled_by_p", "dx_unwritten", "same_mask_every_call", "scale_in_eval",
-        "thread_dependent", "row_key", "dropout2d_elementwise", "tail_kept"})
+        "thread_dependent", "row_key", "dropout2d_elementwise", "batch_shares_channels", "tail_kept"})
     EXPECT_EQ(output(id, ones(0.3)), output("none", ones(0.3))) << id;
 }
 
