@@ -8,38 +8,18 @@
 
 #include <array>
 
-#include "harness/stats/bernstein.hpp"
 #include "harness/stats/kernels/selected_sums.hpp"
 #include "suites/catalogue.hpp"
 #include "suites/checks.hpp"
 #include "suites/judging.hpp"
+#include "suites/kept_weights.hpp"
 #include "suites/mask_observer.hpp"
 #include "suites/protocols.hpp"
 
 namespace dropcheck::suites {
 namespace {
 
-/// Exact sums for one kind of input.
-struct Sums {
-  Int128 kept = 0;      // sum of w over kept entries
-  Int128 all = 0;       // sum of w
-  Int128 squares = 0;   // sum of w^2
-  Int128 absolute = 0;  // sum of |w|
-  std::int64_t largest = 0;
-  std::uint64_t entries = 0;
-
-  void add(const Sums& other) {
-    kept += other.kept;
-    all += other.all;
-    squares += other.squares;
-    absolute += other.absolute;
-    largest = std::max(largest, other.largest);
-    entries += other.entries;
-  }
-};
-
-constexpr std::size_t kKinds = 4;  // inputs of a mask sample
-constexpr std::array<std::string_view, kKinds> kKindNames = {"random", "alternating", "ramp", "spikes"};
+constexpr std::size_t kKinds = kWeightKinds.size();
 
 template <int Power>
 std::int64_t weight(std::int8_t x) {
@@ -62,14 +42,14 @@ class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
     } else {
       for_each_drop(bits, [&](std::uint64_t i) { dropped += weights_[i]; });
     }
-    Sums call = input_;
+    KeptWeights call = input_;
     call.kept = call.all - dropped;
     sums[record.block % kKinds].add(call);
   }
   void add(const WeightedSums& later) {
     for (std::size_t k = 0; k < kKinds; ++k) sums[k].add(later.sums[k]);
   }
-  std::array<Sums, kKinds> sums;
+  std::array<KeptWeights, kKinds> sums;
 
  private:
   /// Works out what depends on the input only, which all calls of a block share.
@@ -77,8 +57,8 @@ class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
     weighed_ = record.integers;
     weights_.clear();
     input_ = {};
-    input_.entries = entries;
     if (entries == weighed_.size()) {
+      input_.entries = entries;
       const stats::kernels::IntegerMoments x = stats::kernels::integer_moments(weighed_);
       input_.all = Power == 1 ? x.sum : x.squares;
       input_.squares = Power == 1 ? x.squares : x.fourths;
@@ -91,17 +71,13 @@ class WeightedSums final : public MergingObserver<WeightedSums<Power>> {
     for (std::uint64_t i = 0; i < entries; ++i) {
       std::int64_t& w = weights_[i];
       for (std::uint64_t j = 0; j < inner; ++j) w += weight<Power>(weighed_[i * inner + j]);
-      const std::int64_t magnitude = w < 0 ? -w : w;
-      input_.all += w;
-      input_.squares += static_cast<Int128>(w) * w;
-      input_.absolute += magnitude;
-      input_.largest = std::max(input_.largest, magnitude);
+      input_.add_weight(w);
     }
   }
 
   std::span<const std::int8_t> weighed_;
   std::vector<std::int64_t> weights_;  // one a channel; empty where the inputs are the weights
-  Sums input_;                         // all but `kept`
+  KeptWeights input_;                  // all but `kept`
 };
 
 template <int Power>
@@ -121,10 +97,8 @@ class WeightedSumCheck final : public Check {
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
                                                     double beta) const override {
     // Planned for inputs of one magnitude: the random kind detects a little less.
-    const std::uint64_t entries = sample.mask_entries() / hypotheses(sample);
-    const auto n = static_cast<double>(entries);
-    const double threshold = stats::bernstein_min_effect({0, n, 1, sample.problem.p}, alpha, beta);
-    return MinimumDetectableEffect{threshold / (n * (1 - sample.problem.p)), unit(), 1 - beta};
+    return kept_weights_detectable(sample.mask_entries() / hypotheses(sample), sample.problem.p, alpha, beta,
+                                   unit());
   }
   std::unique_ptr<Observer> observer(const SampleInfo&) const override {
     return std::make_unique<WeightedSums<Power>>();
@@ -132,38 +106,17 @@ class WeightedSumCheck final : public Check {
 
   Judgement judge(const Observer& seen, const JudgeContext& context) const override {
     const auto& observed = static_cast<const WeightedSums<Power>&>(seen);
-    const double p = context.p, q = 1 - p;
     std::vector<Statistic> statistics;
     std::uint64_t entries = 0;
     for (std::size_t k = 0; k < kKinds; ++k) {
-      const Sums& sum = observed.sums[k];
-      if (sum.entries == 0) continue;
-      entries += sum.entries;
-      const double deviation = to_double(sum.kept) - q * to_double(sum.all);
-      const stats::WeightedSum weighted{deviation, to_double(sum.squares), static_cast<double>(sum.largest),
-                                        p};
-      const double scale = q * to_double(sum.absolute);
-      const double half_width = stats::bernstein_threshold(weighted, context.alpha) / scale;
-      Statistic s;
-      s.id = "S25";
-      s.name = fmt::format("{} over {} x", Power == 1 ? "sum of y" : "sum of y^2", kKindNames[k]);
-      s.counts = {
-          {"n", {sum.entries}},           {"sum_kept", {sum.kept}},         {"sum", {sum.all}},
-          {"sum_squares", {sum.squares}}, {"sum_absolute", {sum.absolute}}, {"largest", {sum.largest}}};
-      s.null_law = "E sum_kept = q sum; Bernstein's bound with variance p q sum_squares";
-      s.null_parameters = {{"p", p}};
-      s.value = deviation;
-      set_tail(s, stats::bernstein_two_sided(weighted), context.alpha);
-      s.effect =
-          Effect{deviation / scale, unit(), deviation / scale - half_width, deviation / scale + half_width};
-      s.minimum_detectable_effect = MinimumDetectableEffect{
-          stats::bernstein_min_effect(weighted, context.alpha, kBeta) / scale, unit(), kPower};
-      statistics.push_back(std::move(s));
+      const KeptWeights& sums = observed.sums[k];
+      if (sums.entries == 0) continue;
+      entries += sums.entries;
+      statistics.push_back(kept_weights_statistic(
+          "S25", fmt::format("{} over {} x", Power == 1 ? "sum of y" : "sum of y^2", kWeightKinds[k]), unit(),
+          sums, context));
     }
-    return judge_statistics(std::move(statistics), entries, [&](const Statistic& s) {
-      return fmt::format("{} is off by {:.4g} [{:.4g}, {:.4g}] of what is expected", s.name, s.effect->value,
-                         *s.effect->lower, *s.effect->upper);
-    });
+    return judge_statistics(std::move(statistics), entries, kept_weights_finding);
   }
 
  private:
