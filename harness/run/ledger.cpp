@@ -12,6 +12,7 @@
 #include "harness/core/hash.hpp"
 #include "harness/run/atomic_file.hpp"
 #include "harness/run/ledger_text.hpp"
+#include "harness/run/stored_json.hpp"
 
 namespace dropcheck {
 namespace {
@@ -185,10 +186,10 @@ void Ledger::begin_run(const RunHeader& header) {
 LedgerEpoch& Ledger::epoch_of(const std::string& dialect, const BackendRecord& backend) {
   const Capabilities& c = backend.capabilities;
   LedgerEpoch epoch;
-  epoch.backend = as_stored(backend.spec);
-  epoch.version = as_stored(c.version);
-  epoch.device = as_stored(c.device);
-  epoch.contract = as_stored(contract_of(dialect, c));
+  epoch.backend = stored::as_stored(backend.spec);
+  epoch.version = stored::as_stored(c.version);
+  epoch.device = stored::as_stored(c.device);
+  epoch.contract = stored::as_stored(contract_of(dialect, c));
   epoch.first_run = content_.runs.size();
   auto found = std::find_if(content_.epochs.begin(), content_.epochs.end(), [&](const LedgerEpoch& e) {
     return e.backend == epoch.backend && e.version == epoch.version && e.device == epoch.device &&
@@ -204,11 +205,11 @@ void Ledger::add_statistic(LedgerEpoch& epoch, const ResultRecord& result, doubl
   auto fresh = counted(statistic);
   // Re-centred at what the same data showed, a statistic is no evidence about the declared rate.
   if (!fresh || !tests_rate(statistic, p)) return;
-  fresh->check = as_stored(result.check);
-  fresh->id = as_stored(statistic.id);
+  fresh->check = stored::as_stored(result.check);
+  fresh->id = stored::as_stored(statistic.id);
   fresh->version = statistic.version;
-  fresh->name = as_stored(statistic.name);
-  fresh->problem = as_stored(result.problem);
+  fresh->name = stored::as_stored(statistic.name);
+  fresh->problem = stored::as_stored(result.problem);
   fresh->p = p;
   auto& all = epoch.hypotheses;
   auto known =

@@ -5,17 +5,25 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
-#include "harness/core/hash.hpp"
+#include "harness/run/stored_json.hpp"
 
 namespace dropcheck {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using stored::count_at;
+using stored::count_of;
+using stored::Fault;
+using stored::Json;
+using stored::member;
+using stored::text_at;
 
-constexpr std::size_t kMaxDepth = 16;
-constexpr std::uint64_t kLargestCount = std::uint64_t{1} << 53;
+constexpr stored::Kind kKind{kLedgerSchemaName,
+                             kLedgerMajor,
+                             kLedgerMinor,
+                             "ledger",
+                             "it was written by another version of dropcheck; use that one",
+                             16};
 
 // --- writing
 
@@ -59,41 +67,7 @@ Json to_json(const LedgerContent& content) {
   return json;
 }
 
-/// Of the content without white space: an editor's indentation or line ends do no harm.
-std::string checksum_of(const Json& content) {
-  return text_fingerprint(content.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
 // --- reading
-
-/// What is wrong, as the end of a sentence; caught in parse_ledger.
-struct Fault {
-  std::string what;
-};
-
-const Json& member(const Json& object, const char* key) {
-  if (!object.is_object()) throw Fault{fmt::format("'{}' has no object around it", key)};
-  const auto found = object.find(key);
-  if (found == object.end()) throw Fault{fmt::format("'{}' is missing", key)};
-  return *found;
-}
-
-std::string text_at(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  if (!value.is_string()) throw Fault{fmt::format("'{}' is no text", key)};
-  return value.get<std::string>();
-}
-
-std::uint64_t count_of(const Json& value, const char* key, std::uint64_t least) {
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() < least ||
-      value.get<std::uint64_t>() > kLargestCount)
-    throw Fault{fmt::format("'{}' is no count", key)};
-  return value.get<std::uint64_t>();
-}
-
-std::uint64_t count_at(const Json& object, const char* key, std::uint64_t least = 0) {
-  return count_of(member(object, key), key, least);
-}
 
 double real_at(const Json& object, const char* key) {
   const Json& value = member(object, key);
@@ -188,64 +162,14 @@ LedgerContent content_from(const Json& json) {
   return content;
 }
 
-/// Nesting is bounded before anything recurses over it.
-bool is_too_deep(std::string_view bytes) {
-  std::size_t depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const char c = bytes[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      quoted = c != '"';
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxDepth) return true;
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      --depth;
-    }
-  }
-  return false;
-}
-
-LedgerContent parse(std::string_view bytes) {
-  if (bytes.empty()) throw Fault{"it is empty"};
-  if (bytes.size() > kMaxLedgerBytes) throw Fault{"it is longer than 64 MiB"};
-  if (is_too_deep(bytes)) throw Fault{"it is no ledger"};
-  const Json json = Json::parse(bytes, nullptr, false);
-  if (json.is_discarded()) throw Fault{"it is cut short, or no ledger"};
-  if (!json.is_object() || !json.contains("schema") || !json["schema"].is_object() ||
-      !json["schema"].contains("name") || json["schema"]["name"] != Json(kLedgerSchemaName))
-    throw Fault{"it is no ledger"};
-  if (count_at(json["schema"], "major") != kLedgerMajor || count_at(json["schema"], "minor") > kLedgerMinor)
-    throw Fault{"it was written by another version of dropcheck; use that one"};
-  if (!bytes.ends_with('\n')) throw Fault{"it is cut short"};
-  const Json& content = member(json, "content");
-  if (checksum_of(content) != text_at(json, "checksum"))
-    throw Fault{"its checksum does not fit its content: it was damaged or changed"};
-  return content_from(content);
-}
-
 }  // namespace
 
-std::string as_stored(const std::string& text) {
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
-}
-
-std::string ledger_text(const LedgerContent& content) {
-  const Json body = to_json(content);
-  Json json;
-  json["schema"] = {{"name", kLedgerSchemaName}, {"major", kLedgerMajor}, {"minor", kLedgerMinor}};
-  json["checksum"] = checksum_of(body);
-  json["content"] = body;
-  std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace);
-  text.push_back('\n');
-  return text;
-}
+std::string ledger_text(const LedgerContent& content) { return stored::to_text(kKind, to_json(content)); }
 
 Expected<LedgerContent> parse_ledger(std::string_view bytes, const std::string& path) {
   try {
-    return parse(bytes);
+    if (bytes.size() > kMaxLedgerBytes) throw Fault{"it is longer than 64 MiB"};
+    return content_from(stored::content_of(kKind, bytes));
   } catch (const Fault& fault) {
     return Error{
         ErrorCode::invalid_argument,

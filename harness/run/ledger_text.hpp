@@ -22,7 +22,4 @@ std::string ledger_text(const LedgerContent& content);
 /// changed, numbers that cannot be.
 Expected<LedgerContent> parse_ledger(std::string_view bytes, const std::string& path);
 
-/// A text as it comes back: what is no valid UTF-8 is replaced.
-std::string as_stored(const std::string& text);
-
 }  // namespace dropcheck

@@ -4,19 +4,26 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
 #include "harness/core/descriptor.hpp"
-#include "harness/core/hash.hpp"
 #include "harness/run/atomic_file.hpp"
-#include "harness/run/ledger_text.hpp"
+#include "harness/run/stored_json.hpp"
 
 namespace dropcheck {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using stored::Fault;
+using stored::Json;
+
+constexpr stored::Kind kKind{
+    kStreamLockSchemaName,
+    kStreamLockMajor,
+    kStreamLockMinor,
+    "stream lock",
+    "it was written by another version of dropcheck, with a format that this one does not know",
+    8};
 
 constexpr std::size_t kMostText = 1024;          // bytes of a name when written,
 constexpr std::size_t kMostTextRead = 4 * 1024;  // and when read: replaced characters are longer
@@ -25,7 +32,6 @@ constexpr std::uint32_t kMostCalls = 64;                               // after 
 constexpr std::int64_t kMostElements = std::int64_t{1} << 20;          // of a call
 constexpr std::int64_t kMostElementsTogether = std::int64_t{1} << 27;  // of all calls
 constexpr std::uint32_t kMostThreads = 64;
-constexpr int kMostDepth = 8;
 constexpr std::string_view kCall = "call=";
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -49,37 +55,13 @@ Json to_json(const StreamLock& lock) {
   return json;
 }
 
-/// Of the content without white space: an editor's indentation or line ends do no harm.
-std::string checksum_of(const Json& content) {
-  return text_fingerprint(content.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
 // --- reading
 
-/// What is wrong, as the end of a sentence; caught in parse_stream_lock.
-struct Fault {
-  std::string what;
-};
-
-const Json& member(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (found == object.end()) throw Fault{fmt::format("'{}' is missing", key)};
-  return *found;
-}
-
-std::string text_at(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  if (!value.is_string()) throw Fault{fmt::format("'{}' is no text", key)};
-  std::string text = value.get<std::string>();
+std::string short_text_at(const Json& object, const char* key) {
+  std::string text = stored::text_at(object, key);
   if (text.size() > kMostTextRead || std::any_of(text.begin(), text.end(), is_control))
     throw Fault{fmt::format("'{}' is no short line of text", key)};
   return text;
-}
-
-std::uint64_t count_at(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  if (!value.is_number_unsigned()) throw Fault{fmt::format("'{}' is no count", key)};
-  return value.get<std::uint64_t>();
 }
 
 std::uint32_t number_of(std::string_view digits) {
@@ -152,7 +134,7 @@ std::vector<LockedCall> calls_from(const Json& lines) {
 }
 
 std::string date_at(const Json& object, const char* key) {
-  const std::string date = text_at(object, key);
+  const std::string date = short_text_at(object, key);
   bool fits = date.size() == 10;
   for (std::size_t i = 0; fits && i < date.size(); ++i)
     fits = i == 4 || i == 7 ? date[i] == '-' : date[i] >= '0' && date[i] <= '9';
@@ -160,43 +142,18 @@ std::string date_at(const Json& object, const char* key) {
   return date;
 }
 
-/// What walks over nested values recurses, so their depth is bounded while they are read.
-Json parsed(std::string_view bytes) {
-  bool too_deep = false;
-  const auto limit = [&](int depth, Json::parse_event_t, Json&) {
-    too_deep = too_deep || depth > kMostDepth;
-    return !too_deep;
-  };
-  Json json = Json::parse(bytes, limit, false);
-  if (too_deep) throw Fault{"it is no stream lock"};
-  return json;
-}
-
-StreamLock parse(std::string_view bytes) {
-  if (bytes.empty()) throw Fault{"it is empty"};
-  const Json json = parsed(bytes);
-  if (json.is_discarded()) throw Fault{"it is cut short, or no stream lock"};
-  if (!json.is_object() || !json.contains("schema") || !json["schema"].is_object() ||
-      !json["schema"].contains("name") || json["schema"]["name"] != Json(kStreamLockSchemaName))
-    throw Fault{"it is no stream lock"};
-  if (count_at(json["schema"], "major") != kStreamLockMajor ||
-      count_at(json["schema"], "minor") > kStreamLockMinor)
-    throw Fault{"it was written by another version of dropcheck, with a format that this one does not know"};
-  if (!bytes.ends_with('\n')) throw Fault{"it is cut short"};
-  const Json& content = member(json, "content");
-  if (checksum_of(content) != text_at(json, "checksum"))
-    throw Fault{"its checksum does not fit its content: it was damaged or changed"};
+StreamLock lock_from(const Json& content) {
   StreamLock lock;
-  lock.backend = text_at(content, "backend");
-  lock.name = text_at(content, "name");
-  lock.version = text_at(content, "version");
-  const auto seeds = seed_semantics_from(text_at(content, "seeds"));
+  lock.backend = short_text_at(content, "backend");
+  lock.name = short_text_at(content, "name");
+  lock.version = short_text_at(content, "version");
+  const auto seeds = seed_semantics_from(short_text_at(content, "seeds"));
   if (!seeds || (*seeds != SeedSemantics::stateful && *seeds != SeedSemantics::per_call))
     throw Fault{"'seeds' is neither stateful nor per_call"};
   lock.seeds = *seeds;
-  lock.tool_version = text_at(content, "tool_version");
+  lock.tool_version = short_text_at(content, "tool_version");
   lock.date = date_at(content, "date");
-  lock.calls = calls_from(member(content, "calls"));
+  lock.calls = calls_from(stored::member(content, "calls"));
   return lock;
 }
 
@@ -205,24 +162,14 @@ StreamLock parse(std::string_view bytes) {
 std::string lock_header_text(std::string text) {
   text.resize(std::min(text.size(), kMostText));
   std::replace_if(text.begin(), text.end(), is_control, ' ');
-  return as_stored(text);
+  return stored::as_stored(text);
 }
 
-std::string stream_lock_text(const StreamLock& lock) {
-  const Json body = to_json(lock);
-  Json json;
-  json["schema"] = {
-      {"name", kStreamLockSchemaName}, {"major", kStreamLockMajor}, {"minor", kStreamLockMinor}};
-  json["checksum"] = checksum_of(body);
-  json["content"] = body;
-  std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace);
-  text.push_back('\n');
-  return text;
-}
+std::string stream_lock_text(const StreamLock& lock) { return stored::to_text(kKind, to_json(lock)); }
 
 Expected<StreamLock> parse_stream_lock(std::string_view bytes, const std::string& path) {
   try {
-    return parse(bytes);
+    return lock_from(stored::content_of(kKind, bytes));
   } catch (const Fault& fault) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("stream lock '{}' cannot be used: {}; bring back a copy of it, or lock again",
