@@ -9,7 +9,8 @@ namespace dropcheck {
 static_assert(std::endian::native == std::endian::little);
 
 MaskBits drop_bits_of_packed(std::span<const std::byte> packed, std::uint64_t elements) {
-  DROPCHECK_CHECK(packed.size() == elements / 8 + (elements % 8 != 0 ? 1 : 0));
+  DROPCHECK_CHECK(packed.size() ==
+                  static_cast<std::size_t>(packed_bytes(static_cast<std::int64_t>(elements))));
   MaskBits drops(elements);
   if (elements == 0) return drops;
   const std::span<std::uint64_t> words = drops.words();

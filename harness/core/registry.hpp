@@ -44,8 +44,8 @@ class Registry {
   void add_check(std::unique_ptr<Check> check);
   /// Puts the checks in the order of these ids, which are all of theirs.
   void order_checks(const std::vector<std::string>& ids);
-  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, or `own elements` for the protocols
-  /// with a problem of their own; "#" begins a comment.
+  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, `own elements` for the protocols
+  /// with a problem of their own, or `random_problems count`; "#" begins a comment.
   void add_profile(std::string name, std::string_view text);
 
   const std::vector<BackendFamily>& backends() const { return backends_; }

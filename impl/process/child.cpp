@@ -5,8 +5,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +14,8 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+
+#include "harness/core/session_spawn.hpp"
 
 namespace dropcheck::process {
 namespace {
@@ -52,22 +52,6 @@ Expected<Pipe> make_pipe() {
 
 /// Only our end: the flag belongs to one end of a pipe, the child's stays blocking.
 void never_block(const Descriptor& end) { fcntl(end.get(), F_SETFL, fcntl(end.get(), F_GETFL) | O_NONBLOCK); }
-
-/// posix_spawn's two attribute objects.
-struct SpawnSettings {
-  SpawnSettings() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-};
 
 /// A write whose SIGPIPE, which belongs to this thread, is taken back before it can be delivered.
 ssize_t write_without_signal(int fd, std::span<const std::byte> bytes) {
@@ -119,33 +103,20 @@ Expected<std::unique_ptr<Child>> Child::start(const std::string& command, const 
   auto input = make_pipe(), output = make_pipe(), error = make_pipe();
   for (const auto* pipe : {&input, &output, &error})
     if (!*pipe) return pipe->error();
-  SpawnSettings settings;
-  posix_spawn_file_actions_adddup2(&settings.actions, input->read.get(), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, output->write.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, error->write.get(), STDERR_FILENO);
-#if defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 34)
-  posix_spawn_file_actions_addclosefrom_np(&settings.actions, STDERR_FILENO + 1);
-#endif
-#endif
-  // A run that ignores SIGPIPE or has it blocked must not hand that on.
-  sigset_t none, defaults;
-  sigemptyset(&none);
+  SessionSpawn spawn;
+  spawn.hand_over(input->read.get(), STDIN_FILENO);
+  spawn.hand_over(output->write.get(), STDOUT_FILENO);
+  spawn.hand_over(error->write.get(), STDERR_FILENO);
+  // A run that ignores SIGPIPE must not hand that on.
+  sigset_t defaults;
   sigemptyset(&defaults);
   for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&defaults, signal);
-  posix_spawnattr_setsigmask(&settings.attributes, &none);
-  posix_spawnattr_setsigdefault(&settings.attributes, &defaults);
-  posix_spawnattr_setflags(&settings.attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::string shell = "sh", option = "-c", text = command;
   const std::array<char*, 4> argv{shell.data(), option.data(), text.data(), nullptr};
   auto mark = std::make_unique<FamilyMark>();
   pid_t pid = -1;
-  const int failed =
-      posix_spawn(&pid, "/bin/sh", &settings.actions, &settings.attributes, argv.data(), mark->environment());
+  const int failed = spawn.start("/bin/sh", argv.data(), defaults, STDERR_FILENO + 1, *mark, pid);
   if (failed != 0) return cannot_start("/bin/sh", failed);
-  const rlimit no_core{0, 0};
-  prlimit(pid, RLIMIT_CORE, &no_core, nullptr);
   exchange_group(0, pid);
   for (const Descriptor* end : {&input->write, &output->read, &error->read}) never_block(*end);
   for (const Descriptor* end : {&input->write, &output->read}) fcntl(end->get(), F_SETPIPE_SZ, kPipeBytes);

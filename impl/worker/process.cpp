@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +12,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "harness/core/session_spawn.hpp"
 
 namespace dropcheck::worker {
 namespace {
@@ -42,22 +42,6 @@ Expected<Pipe> make_pipe() {
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
-
-/// posix_spawn's two attribute objects.
-struct SpawnSettings {
-  SpawnSettings() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-};
 
 std::string described(int status) {
   if (WIFSIGNALED(status))
@@ -108,36 +92,23 @@ Expected<std::unique_ptr<Process>> Process::start(const std::string& program,
   for (const auto* pipe : {&out, &err})
     if (!*pipe) return pipe->error();
 
-  SpawnSettings settings;
-  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&settings.actions, out->write.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, err->write.get(), STDERR_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, theirs.get(), kSocketInChild);
-#if defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 34)
-  posix_spawn_file_actions_addclosefrom_np(&settings.actions, kSocketInChild + 1);
-#endif
-#endif
-  sigset_t none, all;
-  sigemptyset(&none);
+  SessionSpawn spawn;
+  spawn.without_input();
+  spawn.hand_over(out->write.get(), STDOUT_FILENO);
+  spawn.hand_over(err->write.get(), STDERR_FILENO);
+  spawn.hand_over(theirs.get(), kSocketInChild);
+  sigset_t all;
   sigfillset(&all);
-  posix_spawnattr_setsigmask(&settings.attributes, &none);
-  posix_spawnattr_setsigdefault(&settings.attributes, &all);
-  posix_spawnattr_setflags(&settings.attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   auto mark = std::make_unique<FamilyMark>();
   pid_t pid = -1;
-  const int failed = posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes, argv.data(),
-                                 mark->environment());
+  const int failed = spawn.start(program.c_str(), argv.data(), all, kSocketInChild + 1, *mark, pid);
   if (failed != 0) {
     errno = failed;
     return cannot_start(program.c_str());
   }
-  const rlimit no_core{0, 0};
-  prlimit(pid, RLIMIT_CORE, &no_core, nullptr);
   return std::unique_ptr<Process>(
       new Process(pid, std::move(ours), std::move(out->read), std::move(err->read), limits, std::move(mark)));
 }
