@@ -42,19 +42,11 @@ std::vector<ResultRecord> results_of(const Registry& registry, const std::string
   return results;
 }
 
-/// Large samples are tried on one case of the profile, with the share that it has there.
-PlanOptions quick_options(std::string_view check) {
-  const std::map<std::string_view, const char*> cases = {
-      {"mask_rate.drop_rate", "op=dropout,p=0.1,shape=64x128x128"},
-      {"mask_rate.position", "op=dropout,p=0.3,shape=4099"},
-      {"channel_correlation.axes", "op=dropout,p=0.3,shape=64x128x128"},
-      {"channel_correlation.whole_channels", "op=dropout2d,p=0.15,shape=16x17x3x5"},
-      {"unbiasedness.kept_value", "op=dropout,p=0.15,shape=3x5x7x11"}};
+PlanOptions options_of(const mutants::MutantInfo& mutant) {
   PlanOptions options;
-  options.profile = "quick";
-  options.check_glob = std::string(check);
-  if (const auto found = cases.find(check); found != cases.end())
-    options.only_case = testing::problem_of(found->second);
+  options.profile = std::string(mutant.profile);
+  options.check_glob = std::string(mutant.killed_by);
+  if (!mutant.shown_by.empty()) options.only_case = testing::problem_of(std::string(mutant.shown_by));
   return options;
 }
 
@@ -65,8 +57,7 @@ TEST_P(Mutants, AreCaughtByTheCheckThatTheTableNames) {
   const mutants::MutantInfo& mutant = mutants::mutant_table()[GetParam()];
   ASSERT_NE(registry.check(mutant.killed_by), nullptr) << mutant.killed_by << " is not registered";
   std::uint64_t failed = 0;
-  for (const ResultRecord& r :
-       results_of(registry, "mutant:" + std::string(mutant.id), quick_options(mutant.killed_by))) {
+  for (const ResultRecord& r : results_of(registry, "mutant:" + std::string(mutant.id), options_of(mutant))) {
     EXPECT_EQ(r.check, mutant.killed_by);
     if (r.verdict != Verdict::fail) continue;
     ++failed;
@@ -84,8 +75,7 @@ TEST(MutantBases, PassEveryCheckThatMustCatchAMutantOfTheirs) {
   std::set<std::pair<std::string_view, std::string_view>> tried;
   for (const auto& mutant : mutants::mutant_table()) {
     if (!tried.emplace(mutant.base, mutant.killed_by).second) continue;
-    const auto results =
-        results_of(registry, "mutant:" + std::string(mutant.base), quick_options(mutant.killed_by));
+    const auto results = results_of(registry, "mutant:" + std::string(mutant.base), options_of(mutant));
     EXPECT_FALSE(results.empty()) << mutant.killed_by;
     for (const ResultRecord& r : results)
       EXPECT_EQ(r.verdict, Verdict::pass)

@@ -82,7 +82,7 @@ Expected<Observation> PlainBackend::forward(const Call& call) {
     case Action::drop:
       if (source_ == Source::entries) draws_.next += static_cast<std::uint64_t>(entries_of(call.op, x.shape));
       else if (fault_ != Fault::same_mask_every_call) ++draws_.next;
-      apply_to_tensors(forward_law(state, fault_), draw_mask(state, fault_, kForwardUse), x, y);
+      apply_to_tensors(forward_law(state, fault_), drawn_mask(state), x, y);
       if (fault_ == Fault::applied_twice)
         apply_to_tensors(forward_law(state, fault_), draw_mask(state, fault_, kSecondUse), y, y);
       break;
@@ -114,8 +114,10 @@ Status PlainBackend::load_state(std::span<const std::byte> state) {
   return Done{};
 }
 
+Mask PlainBackend::drawn_mask(const CallState& state) { return draw_mask(state, fault_, kForwardUse); }
+
 Mask PlainBackend::backward_mask(const CallState& state, bool /*second*/) {
-  return draw_mask(state, fault_, fault_ == Fault::backward_own_mask ? kBackwardUse : kForwardUse);
+  return fault_ == Fault::backward_own_mask ? draw_mask(state, fault_, kBackwardUse) : drawn_mask(state);
 }
 
 Expected<Observation> PlainBackend::backward(const BackwardCall& call) {
