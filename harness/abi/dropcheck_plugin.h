@@ -153,8 +153,11 @@ typedef struct dropcheck_plugin {
    * asked with 0 bytes and must then need the same. */
   size_t (*save_state)(void* context, void* state, size_t bytes);
   int (*load_state)(void* context, const void* state, size_t bytes);
-  /* optional: device memory, so that the host needs no driver. Without them tensors are host memory. kind of
-   * copy: 0 host to device, 1 device to host. */
+  /* optional, all or none: device memory, so that the host needs no driver. Without them tensors are host
+   * memory and `device` is "cpu". With them, and another `device`, every tensor of a call is lent as a copy
+   * in memory from memory_allocate, at the same distance from a multiple of 256 bytes, and is copied back
+   * when the call has returned DROPCHECK_OK and synchronize has; memory_allocate returns at least that
+   * alignment. kind of copy: 0 host to device, 1 device to host. They return a dropcheck_status. */
   int (*memory_allocate)(void* context, size_t bytes, void** memory);
   void (*memory_free)(void* context, void* memory);
   int (*memory_copy)(void* context, void* to, const void* from, size_t bytes, int kind);

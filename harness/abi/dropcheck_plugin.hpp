@@ -210,6 +210,22 @@ concept KeepsState = requires(K& kernel, std::span<const std::byte> state) {
   kernel.load_state(state);
 };
 
+/// A kernel whose tensors lie in memory of its own, with a `device` other than "cpu", has four functions
+/// more:
+///   void* allocate(std::size_t bytes);  // throws std::bad_alloc where memory is short
+///   void free(void* memory);            // does not throw
+///   void copy(void* to, const void* from, std::size_t bytes, bool to_host);
+///   void synchronize();                 // all calls so far are done
+/// It is handed copies of the host's tensors there. Only a call's own errors reach the host as text: a kernel
+/// that can tell more waits for its work inside forward and backward.
+template <typename K>
+concept OwnsMemory = requires(K& kernel, void* memory, const void* from, std::size_t bytes, bool to_host) {
+  { kernel.allocate(bytes) } -> std::same_as<void*>;
+  kernel.free(memory);
+  kernel.copy(memory, from, bytes, to_host);
+  kernel.synchronize();
+};
+
 /// The C functions of a kernel type; use DROPCHECK_PLUGIN.
 template <typename K>
 struct Table {
@@ -297,6 +313,16 @@ struct Table {
       static_cast<K*>(context)->load_state(std::span(static_cast<const std::byte*>(state), bytes));
     });
   }
+  static int memory_allocate(void* context, std::size_t bytes, void** memory) noexcept {
+    return fenced(nullptr, 0, [&] { *memory = static_cast<K*>(context)->allocate(bytes); });
+  }
+  static void memory_free(void* context, void* memory) noexcept { static_cast<K*>(context)->free(memory); }
+  static int memory_copy(void* context, void* to, const void* from, std::size_t bytes, int kind) noexcept {
+    return fenced(nullptr, 0, [&] { static_cast<K*>(context)->copy(to, from, bytes, kind == 1); });
+  }
+  static int synchronize(void* context) noexcept {
+    return fenced(nullptr, 0, [&] { static_cast<K*>(context)->synchronize(); });
+  }
   static const dropcheck_plugin* get(std::uint32_t host_major) noexcept {
     static const dropcheck_plugin table = [] {
       dropcheck_plugin t{};
@@ -312,6 +338,12 @@ struct Table {
       if constexpr (KeepsState<K>) {
         t.save_state = save_state;
         t.load_state = load_state;
+      }
+      if constexpr (OwnsMemory<K>) {
+        t.memory_allocate = memory_allocate;
+        t.memory_free = memory_free;
+        t.memory_copy = memory_copy;
+        t.synchronize = synchronize;
       }
       return t;
     }();

@@ -62,19 +62,24 @@ std::size_t body_bytes_of(const Problem& problem, const TensorGeometry& g) {
   return static_cast<std::size_t>(g.span) * size_of(problem.dtype);
 }
 
-}  // namespace
-
-std::size_t GuardedTensor::bytes_needed(const Problem& problem, bool is_output) {
-  const TensorGeometry g = geometry_of(problem, is_output);
-  return 2 * kGuardBytes + body_bytes_of(problem, g) +
-         static_cast<std::size_t>(g.first) * size_of(problem.dtype);
+/// Bytes from an aligned address to the first element.
+std::size_t bytes_before(const Problem& problem, const TensorGeometry& g, std::uint32_t elements_past) {
+  return (static_cast<std::size_t>(g.first) + elements_past) * size_of(problem.dtype);
 }
 
-GuardedTensor::GuardedTensor(std::unique_ptr<Memory> memory, const Problem& problem, bool is_output)
-    : memory_(std::move(memory)) {
-  DROPCHECK_CHECK(memory_ != nullptr && memory_->size() >= bytes_needed(problem, is_output));
+}  // namespace
+
+std::size_t GuardedTensor::bytes_needed(const Problem& problem, bool is_output, std::uint32_t elements_past) {
   const TensorGeometry g = geometry_of(problem, is_output);
-  body_ = memory_->data() + kGuardBytes + static_cast<std::size_t>(g.first) * size_of(problem.dtype);
+  return 2 * kGuardBytes + body_bytes_of(problem, g) + bytes_before(problem, g, elements_past);
+}
+
+GuardedTensor::GuardedTensor(std::unique_ptr<Memory> memory, const Problem& problem, bool is_output,
+                             std::uint32_t elements_past)
+    : memory_(std::move(memory)) {
+  DROPCHECK_CHECK(memory_ != nullptr && memory_->size() >= bytes_needed(problem, is_output, elements_past));
+  const TensorGeometry g = geometry_of(problem, is_output);
+  body_ = memory_->data() + kGuardBytes + bytes_before(problem, g, elements_past);
   body_bytes_ = body_bytes_of(problem, g);
   bytes_after_ = std::min(memory_->size() - static_cast<std::size_t>(body_ - memory_->data()) - body_bytes_,
                           kGuardBytes + kMemoryAlignment);

@@ -2,6 +2,7 @@
 // A tensor in memory that is poisoned before a call and guarded around it: an element that was never written,
 // or a byte outside the tensor that was, is found afterwards.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,11 +20,13 @@ inline constexpr std::size_t kGuardBytes = 256;  // before and after; at least, 
 class GuardedTensor {
  public:
   /// Bytes that `memory` must have for this problem's tensor.
-  static std::size_t bytes_needed(const Problem& problem, bool is_output);
+  static std::size_t bytes_needed(const Problem& problem, bool is_output, std::uint32_t elements_past = 0);
 
   /// Lays the tensor out at the beginning of `memory`, which it then owns, and sets the guards. The memory
-  /// may be larger; the rest of it is not looked at.
-  GuardedTensor(std::unique_ptr<Memory> memory, const Problem& problem, bool is_output);
+  /// may be larger; the rest of it is not looked at. The tensor begins `elements_past` elements behind where
+  /// its layout has it, which the guard before it fills.
+  GuardedTensor(std::unique_ptr<Memory> memory, const Problem& problem, bool is_output,
+                std::uint32_t elements_past = 0);
 
   const TensorView& view() const { return view_; }
   Memory& memory() { return *memory_; }

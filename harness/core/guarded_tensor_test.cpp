@@ -142,6 +142,21 @@ TEST_P(GuardedTensorOf, StartsOneElementAfterAnAlignedAddressWhenShifted) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(shifted.view().data) % 64, size_of(GetParam()));
 }
 
+TEST_P(GuardedTensorOf, StartsAsManyElementsPastAnAlignedAddressAsItIsTold) {
+  const Problem x = laid_out({9}, Layout::contiguous, GetParam());
+  for (const std::uint32_t past : {1u, 4u}) {
+    const std::size_t needed = GuardedTensor::bytes_needed(x, true, past);
+    EXPECT_EQ(needed, GuardedTensor::bytes_needed(x, true) + past * size_of(GetParam()));
+    GuardedTensor tensor(std::move(*heap_memory(needed)), x, true, past);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.view().data) % 64, past * size_of(GetParam()) % 64);
+    EXPECT_TRUE(tensor.view().is_contiguous());
+    write_all(tensor);
+    EXPECT_EQ(tensor.fault("y", true), std::nullopt);
+    tensor.view().data[-1] = std::byte{0};
+    EXPECT_THAT(tensor.fault("y", true), Optional(StartsWith("y: 1 bytes outside")));
+  }
+}
+
 TEST(GuardedTensor, IsSilentOnTensorsWithoutElements) {
   for (const Layout layout : {Layout::contiguous, Layout::strided, Layout::shifted}) {
     GuardedTensor tensor = tensor_of(laid_out({0, 3}, layout, DType::f32));

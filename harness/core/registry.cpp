@@ -56,7 +56,7 @@ Expected<std::string_view> Registry::profile(std::string_view name) const {
 }
 
 Expected<const BackendFamily*> Registry::family(std::string_view spec) const {
-  const std::string_view name = spec.substr(0, spec.find(':'));
+  const std::string_view name = spec.substr(0, spec.find_first_of(":?"));
   std::string known;
   for (const BackendFamily& family : backends_) {
     if (family.name == name) {
@@ -75,8 +75,8 @@ Expected<std::unique_ptr<Backend>> Registry::open(std::string_view spec,
                                                   const BackendOptions& options) const {
   const auto found = family(spec);
   if (!found) return found.error();
-  const std::size_t colon = spec.find(':');
-  return (*found)->open(colon == std::string_view::npos ? std::string() : std::string(spec.substr(colon + 1)),
+  const std::size_t end = spec.find_first_of(":?");
+  return (*found)->open(end == std::string_view::npos ? std::string() : std::string(spec.substr(end + 1)),
                         options);
 }
 

@@ -25,11 +25,11 @@ struct BackendOptions {
 };
 
 struct BackendFamily {
-  std::string name;     // what stands before ':' in a backend name
+  std::string name;     // what stands before the first ':' or '?' in a backend name
   std::string usage;    // e.g. "plugin:PATH[?CONFIG]"
   std::string summary;  // one sentence
   bool takes_argument = false;
-  /// `argument` is what stands after the first ':'.
+  /// `argument` is what stands after that.
   std::function<Expected<std::unique_ptr<Backend>>(const std::string& argument, const BackendOptions&)> open;
   /// Instances in one process may share a generator: in process, only one lane is safe.
   bool is_plugin = false;
@@ -44,7 +44,7 @@ class Registry {
   void add_check(std::unique_ptr<Check> check);
   /// Puts the checks in the order of these ids, which are all of theirs.
   void order_checks(const std::vector<std::string>& ids);
-  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, `own elements` for the protocols
+  /// Text of a profile: lines `protocol blocks descriptor-with-lists`, `own elements [ids]` for the protocols
   /// with a problem of their own, or `random_problems count`; "#" begins a comment.
   void add_profile(std::string name, std::string_view text);
 

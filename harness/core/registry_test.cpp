@@ -45,13 +45,16 @@ TEST(Registry, WantsAnArgumentExactlyWhereTheFamilyTakesOne) {
   expect_refused(registry, "plugin", "backend 'plugin' is written plugin:PATH[?CONFIG]");
   expect_refused(registry, "plain:x", "backend 'plain' is written plain");
   expect_refused(registry, "plain:", "is written plain");
+  expect_refused(registry, "plain?x", "backend 'plain' is written plain");
 }
 
-TEST(Registry, HandsOverWhatStandsAfterTheFirstColon) {
+TEST(Registry, HandsOverWhatStandsAfterTheFirstColonOrQuestionMark) {
   std::string argument = "untouched";
   const Registry registry = two_families(&argument);
   EXPECT_TRUE(registry.open("plugin:./a:b.so?c=d:e", {}));
   EXPECT_EQ(argument, "./a:b.so?c=d:e");
+  EXPECT_TRUE(registry.open("plugin?a=b:c", {}));
+  EXPECT_EQ(argument, "a=b:c");
   EXPECT_TRUE(registry.open("plain", {}));
   EXPECT_EQ(argument, "");
 }

@@ -67,6 +67,10 @@ struct Step {
   /// Where the backend packs masks, most calls may ask for the mask alone; the output is asked for as well in
   /// a random part of them, and compared with it.
   bool mask_suffices = false;
+  /// With mask_suffices: the packed mask of a constant input is asked for and nothing else, since the call
+  /// has more elements than should lie in memory. Whoever cannot do that does not claim the step. The record
+  /// has no integers.
+  bool mask_only = false;
   /// A refusal is an outcome here, not a fault. Who claims to be a framework is asked for dtypes and layouts
   /// beyond its claims too.
   bool expect_error = false;
@@ -74,6 +78,9 @@ struct Step {
   bool skip_unclaimed = false;
   Instance instance{};
   bool other_memory = false;  // x and y lie at other addresses than those of the steps before
+  /// x, y, dy and dx begin that many elements past an aligned address, in memory of the step's own. Other
+  /// than 0 for backends that claim layout=shifted.
+  std::uint32_t elements_past = 0;
   // The state of the generator, before the call: kept under this number, or set to what was kept.
   std::optional<unsigned> save_state{}, load_state{};
   Attributes attributes{};

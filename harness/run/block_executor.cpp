@@ -72,6 +72,11 @@ std::optional<std::string> unclaimed(const Capabilities& capabilities, const Ste
     return missing_form(capabilities, step.attributes);
   }
   if (auto missing = missing_capability(capabilities, step.problem)) return missing;
+  if (step.elements_past != 0) {
+    Problem past = step.problem;
+    past.layout = Layout::shifted;
+    if (auto missing = missing_capability(capabilities, past)) return missing;
+  }
   if ((step.upstream || step.keep_saved) && !capabilities.backward) return "backward";
   if ((step.save_state || step.load_state) && !capabilities.recompute) return "recompute";
   return missing_form(capabilities, step.attributes);
@@ -102,7 +107,7 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
   // Memory is used again: fresh pages cost more than the calls that use them. What is far too large goes
   // back.
   constexpr std::size_t kSmall = std::size_t{1} << 26;  // bytes that are never too many
-  const std::size_t bytes = GuardedTensor::bytes_needed(key, is_output);
+  const std::size_t bytes = GuardedTensor::bytes_needed(key, is_output, elements_past_);
   std::unique_ptr<Memory> memory;
   if (s.tensor) {
     const std::size_t size = s.tensor->memory().size();
@@ -115,7 +120,7 @@ Expected<BlockExecutor::Slot*> BlockExecutor::slot(Role role, const Problem& pro
     if (!allocated) return allocated.error();
     memory = std::move(*allocated);
   }
-  s.tensor.emplace(std::move(memory), key, is_output);
+  s.tensor.emplace(std::move(memory), key, is_output, elements_past_);
   s.key = key;
   s.is_output = is_output;
   return &s;
@@ -231,7 +236,7 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
                                            StepRecord& record,
                                            const std::function<void(const StepRecord&)>& sink) {
   const Capabilities& capabilities = backend_.capabilities();
-  if (s.skip_unclaimed || !s.attributes.empty() || s.save_state || s.load_state)
+  if (s.skip_unclaimed || !s.attributes.empty() || s.save_state || s.load_state || s.elements_past != 0)
     if (const auto missing = unclaimed(capabilities, s)) {
       const std::string message = fmt::format("the backend does not claim {}", *missing);
       if (!s.skip_unclaimed) return Trouble{Verdict::unsupported, message};
@@ -246,18 +251,25 @@ std::optional<Trouble> BlockExecutor::step(const Protocol& protocol, const Step&
   if (!protocol.streaming || record.index == 0) slots_[kX].holds.reset();
   if (const Status moved = move_state(s); !moved) return trouble_of(moved.error(), "the generator's state");
   std::array<Slot, kRoles> aside;  // kept while the step has memory of its own, so that addresses differ
-  if (s.other_memory) std::swap(aside, slots_);
+  const bool has_own_memory = s.other_memory || s.elements_past != 0;
+  if (has_own_memory) std::swap(aside, slots_);
+  elements_past_ = s.elements_past;
   std::optional<Trouble> trouble;
   {
     Answer answer;
     const Asked whole{.constant =
                           s.input == Input::ones && s.values.empty() && may_send_constant(capabilities, s)};
-    trouble = may_send_mask_alone(capabilities, protocol, s)
-                  ? ask_for_mask(protocol, s, any_seed, record, answer)
-                  : ask(protocol, s, whole, record, answer);
+    if (const auto missing = missing_for_mask_only(capabilities, protocol, s))
+      trouble = Trouble{Verdict::unsupported, *missing};
+    else if (s.mask_only)
+      trouble = ask(protocol, s, {.output = false, .packed = true, .constant = true}, record, answer);
+    else if (may_send_mask_alone(capabilities, protocol, s))
+      trouble = ask_for_mask(protocol, s, any_seed, record, answer);
+    else trouble = ask(protocol, s, whole, record, answer);
     if (!trouble) sink(record);
   }
-  if (s.other_memory) std::swap(aside, slots_);
+  elements_past_ = 0;
+  if (has_own_memory) std::swap(aside, slots_);
   return trouble;
 }
 
@@ -315,7 +327,8 @@ std::optional<Trouble> BlockExecutor::ask(const Protocol& protocol, const Step& 
   const bool shares_elements = s.expect_error && problem.layout == Layout::expanded;
   Slot* x = nullptr;
   if (asked.constant) {
-    slots_[kX].input = inputs_->of(s.input, problem, !protocol.streaming);
+    slots_[kX].input = s.mask_only ? std::make_shared<const InputData>()  // as many bytes as elements else
+                                   : inputs_->of(s.input, problem, !protocol.streaming);
   } else {
     const bool is_output = problem.in_place && !shares_elements;
     auto got = s.values.empty() ? filled(kX, problem, s.input, is_output, !protocol.streaming)

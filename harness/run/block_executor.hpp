@@ -114,6 +114,7 @@ class BlockExecutor {
 
   Backend& backend_;
   std::array<Slot, kRoles> slots_;
+  std::uint32_t elements_past_ = 0;  // of the step that is being asked; its slots are its own
   std::shared_ptr<InputCache> inputs_;
   Opener opener_;
   std::map<unsigned, std::vector<std::byte>> states_;  // of the generator, kept by steps of the block

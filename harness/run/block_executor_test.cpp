@@ -659,6 +659,54 @@ TEST_F(Instances, ThatDoNotOpenAreAnError) {
 
 // --- memory of a step's own
 
+TEST_F(Fixture, BeginsTensorsPastAnAlignedAddressWhereAStepAsksForIt) {
+  steps.assign(3, step_of(problem_of()));
+  steps[1].elements_past = 3;
+  steps[1].upstream = Input::random_integers;
+  std::vector<std::uintptr_t> past;
+  const auto note = [&](const CallTensor& tensor) {
+    EXPECT_TRUE(tensor.view.is_contiguous());
+    past.push_back(reinterpret_cast<std::uintptr_t>(tensor.view.data) % 64);
+  };
+  backend.on_forward = [&](const Call& call) {
+    note(call.x);
+    note(call.y);
+    return drop_odd(call);
+  };
+  backend.on_backward = [&](const BackwardCall& call) {
+    note(call.dy);
+    note(call.dx);
+    return copy_gradient(call);
+  };
+  expect_no_trouble();
+  EXPECT_EQ(past, (std::vector<std::uintptr_t>{0, 0, 12, 12, 12, 12, 0, 0}));
+}
+
+TEST_F(Fixture, GuardsATensorThatBeginsPastAnAlignedAddress) {
+  for (const std::ptrdiff_t outside : {-1, 0}) {
+    steps.assign(1, step_of(problem_of()));
+    steps[0].elements_past = 1;
+    backend.on_forward = [&](const Call& call) {
+      auto seen = drop_odd(call);
+      const TensorView& y = call.y.view;
+      const auto end = static_cast<std::ptrdiff_t>(y.count() * static_cast<std::int64_t>(y.element_size()));
+      y.data[outside < 0 ? outside : end] = std::byte{1};
+      return seen;
+    };
+    expect_trouble(Verdict::fail, "1 bytes outside the tensor");
+  }
+}
+
+TEST_F(Fixture, AsksForTensorsPastAnAlignedAddressOnlyWhereTheLayoutIsClaimed) {
+  backend.claims.layouts = {Layout::contiguous};
+  steps.assign(1, step_of(problem_of()));
+  steps[0].elements_past = 1;
+  steps[0].skip_unclaimed = true;
+  expect_no_trouble();
+  steps[0].skip_unclaimed = false;
+  expect_trouble(Verdict::unsupported, "layout shifted");
+}
+
 TEST_F(Fixture, GivesAStepOtherAddressesWhereItAsksForThem) {
   steps.assign(3, step_of(problem_of()));
   steps[1].other_memory = true;

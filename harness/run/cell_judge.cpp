@@ -96,9 +96,10 @@ ResultRecord CellJudge::unsupported(const PlannedSample& sample, const PlannedCe
 }
 
 /// One seed for the life of a backend leaves nothing for a second look, so the first decides alone.
-bool CellJudge::can_draw_afresh() const {
-  return capabilities_.seed_semantics == SeedSemantics::none ||
-         (has_feature(capabilities_, Feature::seeds) && capabilities_.seed_bits >= kFreshSeedBits);
+bool CellJudge::has_later_stages() const {
+  return pursues_ &&
+         (capabilities_.seed_semantics == SeedSemantics::none ||
+          (has_feature(capabilities_, Feature::seeds) && capabilities_.seed_bits >= kFreshSeedBits));
 }
 
 double CellJudge::null_p(const Job& job, const JobOutcome& outcome) const {
@@ -166,10 +167,11 @@ void CellJudge::close(ResultRecord& record, Verdict verdict, std::string message
     record.repro = repro_line(spec_, plan_, record.check, record.problem);
 }
 
-/// Without fresh data there are no later stages to count on.
+/// Where there are no later stages, a pass cannot count on them.
 PlannedCell CellJudge::as_judged(const PlannedCell& planned, const SampleInfo& info) const {
   PlannedCell cell = planned;
-  if (cell.alpha > 0 && !can_draw_afresh()) cell.detectable = cell.check->detectable(info, cell.alpha, kBeta);
+  if (cell.alpha > 0 && cell.detectable && !has_later_stages())
+    cell.detectable = cell.check->detectable(info, cell.alpha, kBeta);
   return cell;
 }
 
@@ -193,7 +195,7 @@ std::vector<FirstLook> CellJudge::first_look(const Job& job, const JobOutcome& o
   for (std::size_t a = 0; a < job.cells.size(); ++a) {
     const PlannedCell& cell = job.sample->cells[job.cells[a]];
     const double level =
-        can_draw_afresh() && cell.alpha > 0 ? stats::stage_levels(cell.alpha).stage1_fail : cell.alpha;
+        has_later_stages() && cell.alpha > 0 ? stats::stage_levels(cell.alpha).stage1_fail : cell.alpha;
     judgements.push_back(judge(outcome, a, cell, context_of(job, outcome, cell, level)));
     if (judgements.back().verdict == Verdict::fail && judgements.back().estimated_p)
       estimated_p = judgements.back().estimated_p;
@@ -203,7 +205,7 @@ std::vector<FirstLook> CellJudge::first_look(const Job& job, const JobOutcome& o
     const PlannedCell cell = as_judged(job.sample->cells[job.cells[a]], job.info);
     Judgement judgement = std::move(judgements[a]);
     const bool statistical = cell.alpha > 0;
-    const bool pursuable = statistical && can_draw_afresh() && !estimated_p;
+    const bool pursuable = statistical && has_later_stages() && !estimated_p;
     std::vector<Suspicion> suspicions =
         statistical ? suspicions_of(judgement, cell) : std::vector<Suspicion>{};
     // Where the rate itself is off, one defect would raise alarms everywhere; and nothing can be pursued on

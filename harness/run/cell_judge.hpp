@@ -24,9 +24,9 @@ struct FirstLook {
 
 class CellJudge {
  public:
-  /// All must outlive the judge. `spec` names the backend.
-  CellJudge(const Plan& plan, const std::string& spec, const Capabilities& capabilities)
-      : plan_(plan), spec_(spec), capabilities_(capabilities) {}
+  /// All must outlive the judge. `spec` names the backend. Without `pursues` the first stage decides alone.
+  CellJudge(const Plan& plan, const std::string& spec, const Capabilities& capabilities, bool pursues = true)
+      : plan_(plan), spec_(spec), capabilities_(capabilities), pursues_(pursues) {}
 
   /// The feature that a cell or its protocol needs and the backend lacks; empty when all is there.
   std::string missing_for(const PlannedSample& sample, const PlannedCell& cell) const;
@@ -53,7 +53,7 @@ class CellJudge {
   Judgement judge_exact(const Check& check, const SampleInfo& info, const Observer& seen) const;
 
  private:
-  bool can_draw_afresh() const;
+  bool has_later_stages() const;
   PlannedCell as_judged(const PlannedCell& planned, const SampleInfo& info) const;
   double null_p(const Job& job, const JobOutcome& outcome) const;
   Judgement judge(const JobOutcome& outcome, std::size_t observer, const PlannedCell& cell,
@@ -66,6 +66,7 @@ class CellJudge {
   const Plan& plan_;
   const std::string& spec_;
   const Capabilities& capabilities_;
+  bool pursues_;
 };
 
 }  // namespace dropcheck

@@ -264,8 +264,23 @@ TEST(Escalation, PursuesNothingOnceSomethingHasFailed) {
   EXPECT_EQ(results[1].verdict, Verdict::fail);
   EXPECT_THAT(suspicious.sizes, ElementsAre(1u));
 
-  bench.options.pursue_always = true;
+  bench.options.pursue = Pursue::always;
   EXPECT_THAT(outcomes(bench.run().at(0)), ElementsAre("1 suspicious", "1 reproduced", "2 pass"));
+}
+
+TEST(Escalation, PursuesNothingAtAllWhereItIsToldSo) {
+  for (const bool fails : {false, true}) {
+    Script script;
+    script.p_value[1] = fails ? 1e-8 : 1.001e-8;  // the whole share
+    script.stable = false;
+    Bench bench;
+    bench.options.pursue = Pursue::never;
+    bench.add("own.check", script);
+    const auto results = bench.run();
+    EXPECT_EQ(results.at(0).verdict, fails ? Verdict::fail : Verdict::pass);
+    EXPECT_THAT(outcomes(results.at(0)), ElementsAre(fails ? "1 fail" : "1 pass"));
+    EXPECT_THAT(script.sizes, ElementsAre(1u));
+  }
 }
 
 TEST(Escalation, PursuesBesideAKnownOrAdvisoryFailure) {

@@ -55,6 +55,22 @@ bool may_send_constant(const Capabilities& capabilities, const Step& step) {
   return capabilities.constant_input && is_plain(step);
 }
 
+std::optional<std::string> missing_for_mask_only(const Capabilities& capabilities, const Protocol& protocol,
+                                                 const Step& step) {
+  if (!step.mask_only) return std::nullopt;
+  if (may_send_mask_alone(capabilities, protocol, step) && may_send_constant(capabilities, step))
+    return std::nullopt;
+  const char* missing = capabilities.packed_mask      ? "constant_input"
+                        : capabilities.constant_input ? "packed_mask"
+                                                      : "packed_mask and constant_input";
+  if (capabilities.packed_mask && capabilities.constant_input)
+    missing = "a mask of this operator or layout without an output";
+  return fmt::format(
+      "the backend does not claim {}: only the packed mask of a constant input is asked for in a call of {} "
+      "elements",
+      missing, element_count(step.problem.shape));
+}
+
 Problem packed_problem(const Problem& problem) {
   Problem packed;
   packed.dtype = DType::u8;

@@ -25,6 +25,11 @@ bool shows_output(std::string_view protocol, std::uint64_t seed, std::uint64_t b
 /// needs elements in memory.
 bool may_send_constant(const Capabilities& capabilities, const Step& step);
 
+/// Why a step with mask_only cannot be asked, as one sentence that names what the backend does not claim;
+/// absent where it can.
+std::optional<std::string> missing_for_mask_only(const Capabilities& capabilities, const Protocol& protocol,
+                                                 const Step& step);
+
 /// The tensor for the packed mask of a problem.
 Problem packed_problem(const Problem& problem);
 

@@ -34,6 +34,12 @@ std::vector<std::string> words_of(std::string_view line) {
   return words;
 }
 
+/// The parts of a list with commas.
+std::vector<std::string> parts_of(std::string list) {
+  std::replace(list.begin(), list.end(), ',', ' ');
+  return words_of(list);
+}
+
 bool subscribes(const Check& check, const Protocol& protocol) {
   const auto& ids = check.info().protocols;
   return std::find(ids.begin(), ids.end(), protocol.id) != ids.end();
@@ -71,11 +77,14 @@ std::optional<std::uint64_t> positive(const std::string& text) {
                                                                                : std::nullopt;
 }
 
-/// The protocols that ask their own questions, as far as these take at most so many elements.
+/// The protocols that ask their own questions, as far as these take at most so many elements; of them those
+/// that are named, or all where none is.
 void add_own_samples(const Registry& registry, std::uint64_t most_elements,
-                     std::vector<PlannedSample>& samples, std::vector<LeftOut>& left_out) {
+                     const std::set<std::string>& named, std::vector<PlannedSample>& samples,
+                     std::vector<LeftOut>& left_out) {
   for (const Protocol& protocol : registry.protocols()) {
     if (!protocol.own_problem || protocol.id == kStreamLockProtocol) continue;
+    if (!named.empty() && !named.contains(protocol.id)) continue;
     const Problem& problem = *protocol.own_problem;
     PlannedSample sample{&protocol, {protocol.id, problem, 1, calls_of(protocol, problem)}, {}};
     sample.cells = cells_of(registry, protocol, sample.info, left_out);
@@ -116,8 +125,17 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
     const std::vector<std::string> words = words_of(line);
     if (words.empty()) continue;
     const std::optional<std::uint64_t> count = words.size() > 1 ? positive(words[1]) : std::nullopt;
-    if (words.size() == 2 && words[0] == "own" && count) {
-      add_own_samples(registry, *count, samples, plan.left_out);
+    if ((words.size() == 2 || words.size() == 3) && words[0] == "own" && count) {
+      std::set<std::string> named;
+      if (words.size() == 3)
+        for (const std::string& id : parts_of(words[2])) {
+          const Protocol* protocol = registry.protocol(id);
+          if (protocol == nullptr || !protocol->own_problem)
+            return usage(fmt::format("profile line {}: '{}' is no protocol that asks its own questions",
+                                     line_number, id));
+          named.insert(id);
+        }
+      add_own_samples(registry, *count, named, samples, plan.left_out);
       continue;
     }
     if (words.size() == 2 && words[0] == "random_problems" && count && *count <= kMostRandomProblems) {
@@ -126,7 +144,8 @@ Expected<std::vector<PlannedSample>> profile_samples(const Registry& registry, s
     }
     if (words.size() != 3 || !count)
       return usage(fmt::format(
-          "profile line {}: write PROTOCOL BLOCKS DESCRIPTOR, own ELEMENTS or random_problems COUNT",
+          "profile line {}: write PROTOCOL BLOCKS DESCRIPTOR, own ELEMENTS [PROTOCOLS] or random_problems "
+          "COUNT",
           line_number));
     auto problems = expand_descriptor(words[2]);
     if (!problems) return usage(fmt::format("profile line {}: {}", line_number, problems.error().message));

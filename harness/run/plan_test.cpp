@@ -399,7 +399,9 @@ TEST_F(ProfileText, IsRefusedWithItsLine) {
       {"mask -1 op=dropout,p=0.1,shape=4", "profile line 1: write PROTOCOL"},
       {"mask 1x op=dropout,p=0.1,shape=4", "profile line 1: write PROTOCOL"},
       {"random_problems 0", "profile line 1: write PROTOCOL"},
-      {"random_problems 1000001", "own ELEMENTS or random_problems COUNT"},
+      {"random_problems 1000001", "own ELEMENTS [PROTOCOLS] or random_problems COUNT"},
+      {"own 1000 mask", "profile line 1: 'mask' is no protocol that asks its own questions"},
+      {"own 1000 row_50,row_500", "profile line 1: 'row_500' is no protocol that asks its own questions"},
       {"mask 99999999999999999999 op=dropout,p=0.1,shape=4", "profile line 1: write PROTOCOL"},
       {"mask 1 op=dropout,p=0.1,shape=4\nmusk 1 op=dropout,p=0.1,shape=4",
        "line 2: protocol 'musk' is not known"},
@@ -431,6 +433,18 @@ TEST_F(ProfileText, ExactStandsForTheProtocolsOfSmallTensors) {
     if (sample.protocol != nullptr) protocols.insert(sample.info.protocol);
   EXPECT_TRUE(protocols.contains("values") && protocols.contains("eval") && protocols.contains("gradient"));
   EXPECT_FALSE(protocols.contains("mask") || protocols.contains("position") || protocols.contains("threads"));
+}
+
+TEST_F(ProfileText, MayNameTheProtocolsThatAskTheirOwnQuestions) {
+  const auto plan = plan_of("own 1000000 row_50,row_99,row_76");
+  ASSERT_TRUE(plan) << plan.error().message;
+  std::set<std::string> protocols;
+  for (const PlannedSample& sample : plan->samples)
+    if (sample.protocol != nullptr) protocols.insert(sample.info.protocol);
+  EXPECT_EQ(protocols, (std::set<std::string>{"row_50", "row_99"}));
+  ASSERT_EQ(plan->left_out.size(), 1u);
+  EXPECT_EQ(plan->left_out[0].check, "pytorch_semantics.row_76");
+  EXPECT_THAT(plan->left_out[0].rule, HasSubstr("more than the 1000000 of this profile"));
 }
 
 TEST_F(ProfileText, SaysHowManyRandomProblemsAreTried) {

@@ -40,7 +40,7 @@ class Run {
         options_(options),
         events_(events),
         stop_(stop),
-        judge_(plan, spec, capabilities),
+        judge_(plan, spec, capabilities, options.pursue != Pursue::never),
         jobs_(registry, spec, capabilities, options.backend, options.lanes, plan.master_seed, stop),
         states_(plan.samples.size()) {}
 
@@ -183,7 +183,7 @@ void Run::run_jobs(const std::vector<Pursuit>& pursuits,
 
 void Run::pursue() {
   if (pursuits(1, 1).empty()) return;
-  if (!options_.pursue_always && holds_failure()) {
+  if (options_.pursue != Pursue::always && holds_failure()) {
     close_unpursued();
   } else {
     // A verdict on fresh data means nothing when the same seeds do not even give the same data.

@@ -12,12 +12,18 @@
 
 namespace dropcheck {
 
+/// What becomes of a statistic that looks suspicious in the first stage.
+enum class Pursue : std::uint8_t {
+  unless_failed,  // it is drawn again, larger, unless the run has failed already
+  always,         // also when something else has failed: each check as if it ran alone
+  never,          // nothing is: the first stage decides alone, at the whole share of a hypothesis
+};
+
 struct RunnerOptions {
   unsigned lanes = 1;
   BackendOptions backend;
   bool fail_fast = false;
-  /// Pursue what is suspicious also when something else has failed: each check as if it ran alone.
-  bool pursue_always = false;
+  Pursue pursue = Pursue::unless_failed;
 };
 
 /// Called from several threads, one at a time.
