@@ -97,9 +97,6 @@ Expected<Capabilities> checked_claims(const dropcheck_capabilities& claims) {
     if (!is_promise(promise))
       return broken(fmt::format("claims '{}' among its promises: known are {}", promise, known_promises()));
   if (auto contradiction = contradiction_in(c.promises)) return broken(*contradiction);
-  if (c.device != "cpu")
-    return Error{ErrorCode::unsupported,
-                 fmt::format("plugin: runs on device '{}'; only 'cpu' tensors can be lent so far", c.device)};
   return c;
 }
 

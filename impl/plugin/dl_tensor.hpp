@@ -20,6 +20,11 @@ class LentTensor {
   LentTensor(const LentTensor&) = delete;
   LentTensor& operator=(const LentTensor&) = delete;
   DLTensor* get() { return &tensor_; }
+  /// Lends the copy of the elements that begins at `data`, on that device.
+  void move_to(void* data, DLDevice device) {
+    tensor_.data = data;
+    tensor_.device = device;
+  }
 
  private:
   std::array<std::int64_t, kMaxRank> shape_{};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "impl/plugin/claims.hpp"
+#include "impl/plugin/device_memory.hpp"
 #include "impl/plugin/dl_tensor.hpp"
 
 namespace dropcheck::plugin_host {
@@ -70,6 +71,7 @@ class NamedList {
   void add(const char* name, const CallTensor& tensor) {
     names_.emplace_back(name);
     tensors_.emplace_back(tensor.view);
+    memories_.push_back(tensor.memory);
   }
   void add(const std::vector<NamedTensor>& more) {
     for (const NamedTensor& named : more) add(named.name.c_str(), named.tensor);
@@ -81,10 +83,18 @@ class NamedList {
     for (const std::string& name : names_) list_.push_back({name.c_str(), (tensor++)->get()});
     return list_;
   }
+  /// Lends copies on the device in place of the tensors themselves.
+  Status move_to(StagedTensors& staged) {
+    auto memory = memories_.begin();
+    for (LentTensor& tensor : tensors_)
+      if (Status moved = staged.lend(tensor, *memory++); !moved) return moved;
+    return Done{};
+  }
 
  private:
   std::vector<std::string> names_;
   std::list<LentTensor> tensors_;
+  std::vector<Memory*> memories_;
   std::vector<dropcheck_named_tensor> list_;
 };
 
@@ -105,8 +115,13 @@ class PluginBackend final : public Backend {
       : library_(std::move(library)),
         table_(table),
         context_(context),
-        capabilities_(std::move(capabilities)) {}
-  ~PluginBackend() override { table_->close(context_); }
+        capabilities_(std::move(capabilities)) {
+    if (capabilities_.device != "cpu") device_.emplace(*table_, context_, capabilities_.device);
+  }
+  ~PluginBackend() override {
+    device_.reset();
+    table_->close(context_);
+  }
   PluginBackend(const PluginBackend&) = delete;
   PluginBackend& operator=(const PluginBackend&) = delete;
 
@@ -138,12 +153,8 @@ class PluginBackend final : public Backend {
                    (call.packed_mask ? DROPCHECK_WANT_PACKED_MASK : 0u) |
                    (call.save_for_backward ? DROPCHECK_WANT_SAVED : 0u) |
                    (call.count_words ? DROPCHECK_WANT_RNG_WORDS : 0u);
-    set_tensors(request, in, out);
-    dropcheck_result result = empty_result();
-    const int status = fenced(result.error, sizeof result.error,
-                              [&] { return table_->forward(context_, &request, &result); });
-    if (status != DROPCHECK_OK) return error_of(status, result.error);
-    return checked_result(result);
+    return run(request, in, out,
+               [&](dropcheck_result& result) { return table_->forward(context_, &request, &result); });
   }
 
   Expected<Observation> backward(const BackwardCall& call) override {
@@ -159,12 +170,9 @@ class PluginBackend final : public Backend {
     request.op = "";
     request.attributes = attributes.c_str();
     request.want = DROPCHECK_WANT_OUTPUT;
-    set_tensors(request, in, out);
-    dropcheck_result result = empty_result();
-    const int status = fenced(result.error, sizeof result.error,
-                              [&] { return table_->backward(context_, call.saved.id, &request, &result); });
-    if (status != DROPCHECK_OK) return error_of(status, result.error);
-    return checked_result(result);
+    return run(request, in, out, [&](dropcheck_result& result) {
+      return table_->backward(context_, call.saved.id, &request, &result);
+    });
   }
 
   void release(SavedToken saved) override {
@@ -210,6 +218,24 @@ class PluginBackend final : public Backend {
     return Done{};
   }
 
+  /// Lends the tensors, makes the call, and brings back what it wrote where it did that on a device.
+  template <typename Body>
+  Expected<Observation> run(dropcheck_call& request, NamedList& in, NamedList& out, Body&& body) {
+    std::optional<StagedTensors> staged;
+    if (device_) {
+      staged.emplace(*device_);
+      if (Status moved = in.move_to(*staged); !moved) return moved.error();
+      if (Status moved = out.move_to(*staged); !moved) return moved.error();
+    }
+    set_tensors(request, in, out);
+    dropcheck_result result = empty_result();
+    const int status = fenced(result.error, sizeof result.error, [&] { return body(result); });
+    if (status != DROPCHECK_OK) return error_of(status, result.error);
+    if (staged)
+      if (Status back = staged->bring_back(); !back) return back.error();
+    return checked_result(result);
+  }
+
   static void set_tensors(dropcheck_call& request, NamedList& in, NamedList& out) {
     request.input_count = static_cast<std::uint32_t>(in.list().size());
     request.inputs = in.list().data();
@@ -221,6 +247,7 @@ class PluginBackend final : public Backend {
   const dropcheck_plugin* table_;
   void* context_;
   Capabilities capabilities_;
+  std::optional<DeviceMemory> device_;
 };
 
 /// Fields up to and including `release`: what every table must have.
@@ -289,6 +316,8 @@ Expected<std::unique_ptr<Backend>> open_plugin(const std::string& path_and_confi
   if (capabilities && capabilities->recompute && !has_state(*table))
     capabilities = Error{ErrorCode::protocol,
                          "plugin: claims DROPCHECK_CAN_RECOMPUTE without save_state and load_state"};
+  if (capabilities && capabilities->device != "cpu")
+    if (Status usable = usable_device(*table, capabilities->device); !usable) capabilities = usable.error();
   if (!capabilities) {
     table->close(context);
     return Error{capabilities.error().code, fmt::format("'{}': {}", path, capabilities.error().message)};

@@ -53,6 +53,7 @@ struct Faulty : dropcheck::plugin::Kernel {
     if (fault == "seed_bits_65") seed_bits = 65;
     if (fault == "unknown_semantics") seed_semantics = "sometimes";
     if (fault == "other_device") device = "quantum";
+    if (fault == "device_without_memory") device = "cuda";
     if (fault == "control_bytes") notes = "one\x1b[31m\ntwo";
   }
 
