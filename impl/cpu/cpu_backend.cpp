@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "harness/core/element.hpp"
 #include "impl/cpu/apply.hpp"
 
 namespace dropcheck::cpu {
@@ -81,6 +82,20 @@ class KeepBytes {
   std::vector<std::uint8_t> channels_;
 };
 
+/// Writes the mask packed, as Call::packed_mask says. Parts of the work begin at whole bytes.
+void pack(const CpuBackend::CallState& call, const TensorView& packed) {
+  const KeepBytes keep_bytes(call);
+  split(element_count(call.shape), call.threads, [&](std::int64_t first, std::int64_t last) {
+    alignas(64) std::uint8_t kept[kChunk];
+    while (first < last) {
+      const std::size_t count = std::min(kChunk, static_cast<std::size_t>(last - first));
+      keep_bytes.read(first, count, kept);
+      pack_bytes(kept, count, packed.data + first / 8);
+      first += static_cast<std::int64_t>(count);
+    }
+  });
+}
+
 /// One pass over the tensors: y = law(x) under the call's mask, and the mask itself where it is wanted. A
 /// copy keeps all bits.
 void pass(const CpuBackend::CallState& call, const Affine& law, const TensorView& x, const TensorView& y,
@@ -127,6 +142,7 @@ CpuBackend::CpuBackend() {
   capabilities_.in_place = true;
   capabilities_.threads = true;
   capabilities_.mask_output = true;
+  capabilities_.packed_mask = capabilities_.constant_input = true;
   capabilities_.effective_rate = true;
   capabilities_.recompute = true;
   // A mask is that of seed and call number alone: one word an entry, whatever p and the rank are.
@@ -134,10 +150,13 @@ CpuBackend::CpuBackend() {
 }
 
 Expected<Observation> CpuBackend::forward(const Call& call) {
-  if (!call.x || (!call.in_place && !call.y))
-    return refused("a forward call needs x, and y unless it is in place");
-  const TensorView& x = call.x.view;
+  const bool has_x = call.x || (call.constant_input && !call.in_place);
+  if (!has_x || (!call.in_place && !call.y && !call.packed_mask))
+    return refused(
+        "a forward call needs x, or a constant out of place, and y or packed_mask unless it is in place");
+  TensorView x = call.x.view;
   const TensorView& y = call.in_place ? x : call.y.view;
+  const bool mask_alone = !call.in_place && !call.y;
 
   if (call.seed) {
     seed_ = *call.seed;
@@ -163,12 +182,21 @@ Expected<Observation> CpuBackend::forward(const Call& call) {
     state.stream = {seed_, next_call_++, last_dropped_word(call.p)};
     law = forward_law(call.op, call.p, x.dtype);
   }
-  pass(state, law, x, y, call.mask ? &call.mask.view : nullptr);
+  std::array<std::byte, sizeof(double)> constant{};
+  if (!call.x) {  // all elements are one
+    store_element(*call.constant_input, constant.data(), x.dtype);
+    x.data = constant.data();
+    x.strides.assign(x.shape.size(), 0);
+  }
+  if (!mask_alone) pass(state, law, x, y, call.mask ? &call.mask.view : nullptr);
+  if (call.packed_mask) pack(state, call.packed_mask.view);
 
   Observation seen;
-  seen.produced_shape = y.shape;
-  seen.produced_strides = y.strides;
-  seen.produced_dtype = y.dtype;
+  if (!mask_alone) {
+    seen.produced_shape = y.shape;
+    seen.produced_strides = y.strides;
+    seen.produced_dtype = y.dtype;
+  }
   seen.aliases_input = call.in_place;
   if (call.mode == Mode::train) seen.effective_p = effective_rate(call.p);
   if (call.save_for_backward) {

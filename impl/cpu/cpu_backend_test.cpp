@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/core/packed_mask.hpp"
 #include "reference/one_call.hpp"
 #include "reference/reference_backend.hpp"
 
@@ -181,6 +182,99 @@ TEST(CpuBackend, OffsetsCountCalls) {
   problem.seed.reset();
   problem.offset = (std::uint64_t{1} << 32) + 1;
   expect_equal_to_reference(full_call(problem));
+}
+
+/// The packed mask that a call brings, with or without its output, and with x as a constant where asked.
+struct PackedResult {
+  std::vector<std::byte> packed, y;
+};
+PackedResult packed_call(CpuBackend& backend, const Problem& problem, bool with_output, bool constant) {
+  Problem bytes;
+  bytes.dtype = DType::u8;
+  bytes.shape = {packed_bytes(element_count(problem.shape))};
+  GuardedTensor x = reference::make_tensor(backend, problem, false);
+  GuardedTensor y = reference::make_tensor(backend, problem, true);
+  GuardedTensor packed = reference::make_tensor(backend, bytes, true);
+  reference::fill(x, std::vector<double>(static_cast<std::size_t>(x.view().count()), 3.0));
+  Call call;
+  call.op = problem.op;
+  call.p = problem.p;
+  call.mode = problem.mode;
+  call.seed = problem.seed;
+  call.threads = problem.threads;
+  call.packed_mask = {&packed.memory(), packed.view()};
+  if (with_output) call.y = {&y.memory(), y.view()};
+  call.x = {&x.memory(), x.view()};
+  if (constant) {
+    call.x.memory = nullptr;
+    call.x.view.data = nullptr;
+    call.constant_input = 3.0;
+  }
+  EXPECT_TRUE(backend.forward(call).has_value());
+  EXPECT_EQ(packed.fault("packed_mask", false), std::nullopt);
+  if (!with_output) return {reference::dense_bytes(packed), {}};
+  EXPECT_EQ(y.fault("y", true), std::nullopt);
+  return {reference::dense_bytes(packed), reference::dense_bytes(y)};
+}
+
+TEST(CpuBackend, PacksTheMaskOfItsOutputWithAndWithoutIt) {
+  for (const Op op : {Op::dropout, Op::alpha_dropout, Op::dropout1d, Op::dropout2d})
+    for (const std::vector<std::int64_t>& shape :
+         {std::vector<std::int64_t>{1, 1, 1}, {3, 5, 7}, {9, 31, 33}, {4, 1, 2048}, {5, 7, 9000}})
+      for (const Mode mode : {Mode::train, Mode::eval})
+        for (const double p : {0.0, 0.3, 1.0})
+          for (const std::uint32_t threads : {1u, 3u}) {
+            Problem problem;
+            problem.op = op;
+            problem.p = p;
+            problem.shape = shape;
+            if (op == Op::dropout2d) problem.shape.push_back(2);
+            problem.mode = mode;
+            problem.seed = 77;
+            problem.threads = threads;
+            OneCall one = full_call(problem);
+            one.x.assign(one.x.size(), 3.0);
+            CpuBackend whole;
+            const OneResult expected = run_one(whole, one);  // its mask equals the reference's, tested above
+            std::vector<std::byte> packed(
+                static_cast<std::size_t>(packed_bytes(element_count(problem.shape))));
+            for (std::size_t i = 0; i < expected.mask.size(); ++i)
+              if (expected.mask[i] != std::byte{0}) packed[i / 8] |= std::byte{1} << (i % 8);
+            for (const bool with_output : {false, true})
+              for (const bool constant : {false, true}) {
+                CpuBackend backend;
+                const PackedResult got = packed_call(backend, problem, with_output, constant);
+                ASSERT_EQ(got.packed, packed) << to_string(op) << " p = " << p << " constant " << constant;
+                if (with_output) {
+                  ASSERT_EQ(got.y, expected.y) << to_string(op) << " p = " << p;
+                }
+              }
+          }
+}
+
+TEST(CpuBackend, ACallForThePackedMaskAloneAdvancesTheStreamAsAnyOther) {
+  Problem problem;
+  problem.shape = {500};
+  problem.seed = 5;
+  CpuBackend alone, both;
+  packed_call(alone, problem, false, true);
+  packed_call(both, problem, true, false);
+  problem.seed.reset();
+  EXPECT_EQ(packed_call(alone, problem, false, true).packed, packed_call(both, problem, true, true).packed);
+}
+
+TEST(CpuBackend, RefusesACallForNothingAndAConstantInPlace) {
+  CpuBackend backend;
+  Problem problem;
+  problem.shape = {4};
+  GuardedTensor x = reference::make_tensor(backend, problem, true);
+  Call call;
+  call.x = {&x.memory(), x.view()};
+  EXPECT_FALSE(backend.forward(call).has_value());
+  call.x.memory = nullptr;
+  call.constant_input = 1.0;
+  call.in_place = true;
+  EXPECT_FALSE(backend.forward(call).has_value());
 }
 
 TEST(CpuBackend, RefusesWhatTheReferenceRefuses) {

@@ -1,7 +1,9 @@
 #include "impl/cpu/mask.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "impl/cpu/clones.hpp"
 #include "impl/cpu/philox_lanes.hpp"
@@ -37,6 +39,23 @@ void MaskStream::draw(std::uint64_t first, std::size_t count, std::uint8_t* kept
     count -= used;
     kept += used;
   }
+}
+
+void pack_bytes(const std::uint8_t* kept, std::size_t count, std::byte* packed) {
+  // Eight bytes of 0 or 1 times 2^7 + 2^14 + ... + 2^56: byte i, the bit 8 i, comes to stand at bit 56 + i,
+  // and no two products meet at one bit (Warren, Hacker's Delight, 2nd ed., section 7-3).
+  constexpr std::uint64_t kGather = 0x0102040810204080;
+  static_assert(std::endian::native == std::endian::little);
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    std::uint64_t eight;
+    std::memcpy(&eight, kept + i, sizeof eight);
+    packed[i / 8] = static_cast<std::byte>(eight * kGather >> 56);
+  }
+  if (i == count) return;
+  unsigned last = 0;
+  for (std::size_t bit = 0; i + bit < count; ++bit) last |= static_cast<unsigned>(kept[i + bit]) << bit;
+  packed[i / 8] = static_cast<std::byte>(last);
 }
 
 }  // namespace dropcheck::cpu

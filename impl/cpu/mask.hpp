@@ -23,4 +23,8 @@ struct MaskStream {
   void draw(std::uint64_t first, std::size_t count, std::uint8_t* kept) const;
 };
 
+/// Packs keep bytes, each 0 or 1, eight to a byte, the first least significant; the last byte is filled up
+/// with 0. `packed` has ceil(count / 8) bytes.
+void pack_bytes(const std::uint8_t* kept, std::size_t count, std::byte* packed);
+
 }  // namespace dropcheck::cpu

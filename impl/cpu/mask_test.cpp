@@ -42,5 +42,18 @@ TEST(MaskStream, AnyPartCanBeDrawnAlone) {
   }
 }
 
+TEST(PackBytes, PutsTheFirstByteInTheLeastSignificantBit) {
+  for (std::size_t count = 0; count < 40; ++count) {
+    std::vector<std::uint8_t> kept(count);
+    for (std::size_t i = 0; i < count; ++i) kept[i] = (i * i + i / 3) % 5 < 2 ? 1 : 0;
+    std::vector<std::byte> packed((count + 7) / 8 + 1, std::byte{0xA5});
+    pack_bytes(kept.data(), count, packed.data());
+    for (std::size_t i = 0; i < (count + 7) / 8 * 8; ++i)
+      EXPECT_EQ(std::to_integer<unsigned>(packed[i / 8]) >> (i % 8) & 1u, i < count ? kept[i] : 0u)
+          << "entry " << i << " of " << count;
+    EXPECT_EQ(packed.back(), std::byte{0xA5}) << "writes past its end";
+  }
+}
+
 }  // namespace
 }  // namespace dropcheck::cpu
