@@ -1,6 +1,7 @@
 #include "reference/reference_backend.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,11 @@
 #include "harness/core/element.hpp"
 #include "reference/definition.hpp"
 #include "reference/dense_tensors.hpp"
+#include "reference/layers/attention_layer.hpp"
+#include "reference/layers/cnn.hpp"
+#include "reference/layers/mlp.hpp"
+#include "reference/layers/recurrent_layer.hpp"
+#include "reference/layers/transformer_layer.hpp"
 #include "reference/simulated_cuda_backend.hpp"
 #include "reference/stream.hpp"
 
@@ -18,6 +24,25 @@ namespace dropcheck::reference {
 namespace {
 
 Error refused(std::string message) { return Error{ErrorCode::invalid_argument, std::move(message)}; }
+Error unsupported(std::string message) { return Error{ErrorCode::unsupported, std::move(message)}; }
+
+/// A form of a call and what calculates it.
+struct Layer {
+  const char* form;
+  Expected<Observation> (*run)(const Call& call, LayerDropout& dropout);
+  bool has_mode = true;  // else its dropout is always that of training
+};
+constexpr Layer kLayers[] = {{"rnn", run_recurrent_layer},
+                             {"lstm", run_recurrent_layer},
+                             {"gru", run_recurrent_layer},
+                             {"scaled_dot_product_attention", run_product_attention, false},
+                             {"multihead_attention", run_multihead_attention},
+                             {"encoder_layer", run_transformer_layer},
+                             {"decoder_layer", run_transformer_layer},
+                             {"mlp", run_mlp},
+                             {"cnn", run_cnn}};
+
+double effective_p(double p) { return std::ldexp(static_cast<double>(drop_threshold(p)), -32); }
 
 /// out = kept ? on_kept(in) : on_dropped(in), element by element. Works in place.
 template <typename Kept, typename Dropped>
@@ -70,31 +95,59 @@ ReferenceBackend::ReferenceBackend() {
   capabilities_.mask_output = true;
   capabilities_.effective_rate = true;
   capabilities_.recompute = true;
+  for (const Layer& layer : kLayers) capabilities_.forms.emplace_back(layer.form);
   // A mask is that of seed and call number alone: one word an entry, whatever p and the rank are.
   capabilities_.promises = {"coupled_thresholds", "equal_ranks"};
 }
 
-Expected<Observation> ReferenceBackend::forward(const Call& call) {
-  if (!call.x || (!call.in_place && !call.y))
-    return refused("a forward call needs x, and y unless it is in place");
-  if (!call.attributes.empty())
-    return Error{ErrorCode::unsupported, "the reference knows the operators themselves and no attribute"};
-  const TensorView& x = call.x.view;
-  const TensorView& y = call.in_place ? x : call.y.view;
-
+Status ReferenceBackend::begin(const Call& call) {
   if (call.seed) {
     seed_ = *call.seed;
     next_call_ = call.offset;
   } else {
     next_call_ += call.offset;
   }
-
   // The order of checks is PyTorch's: the range of p first, even in eval; the rank only when a mask is about
   // to be drawn.
   if (!(call.p >= 0.0 && call.p <= 1.0))
     return refused(fmt::format("dropout probability has to be between 0 and 1, but got {}", call.p));
-  if (!is_float(x.dtype))
-    return Error{ErrorCode::unsupported, fmt::format("the reference has no dtype {}", to_string(x.dtype))};
+  const DType dtype = call.x.view.dtype;
+  if (!is_float(dtype))
+    return Error{ErrorCode::unsupported, fmt::format("the reference has no dtype {}", to_string(dtype))};
+  return Done{};
+}
+
+Expected<Observation> ReferenceBackend::forward_layer(const Call& call) {
+  const std::string form = form_of(call.attributes);
+  const auto* layer =
+      std::find_if(std::begin(kLayers), std::end(kLayers), [&](const Layer& l) { return form == l.form; });
+  if (layer == std::end(kLayers))
+    return unsupported(fmt::format("the reference has the operators themselves and the layers {}, not {}",
+                                   fmt::join(capabilities_.forms, ", "),
+                                   form.empty() ? "other attributes" : fmt::format("the form '{}'", form)));
+  if (call.op != Op::dropout && form != "cnn")
+    return unsupported(fmt::format("the form '{}' contains dropout and no other operator", form));
+  if (call.in_place || call.mask || call.save_for_backward)
+    return unsupported("the layers of the reference are neither in place nor have a gradient or one mask");
+  if (const Status status = begin(call); !status) return status.error();
+  const Mode mode = layer->has_mode ? call.mode : Mode::train;
+  LayerDropout dropout(call.p, mode, [&](std::int64_t entries) {
+    std::vector<std::uint8_t> kept(static_cast<std::size_t>(entries));
+    draw_mask(seed_, next_call_++, call.p, kept);
+    return kept;
+  });
+  auto seen = layer->run(call, dropout);
+  if (seen && mode == Mode::train) seen->effective_p = effective_p(call.p);
+  return seen;
+}
+
+Expected<Observation> ReferenceBackend::forward(const Call& call) {
+  if (!call.x || (!call.in_place && !call.y))
+    return refused("a forward call needs x, and y unless it is in place");
+  if (!call.attributes.empty()) return forward_layer(call);
+  const TensorView& x = call.x.view;
+  const TensorView& y = call.in_place ? x : call.y.view;
+  if (const Status status = begin(call); !status) return status.error();
   Action action = Action::drop;
   if (call.p == 0.0 || call.mode == Mode::eval || x.count() == 0) action = Action::copy;
   else if (call.p == 1.0) action = Action::zero;
@@ -125,8 +178,7 @@ Expected<Observation> ReferenceBackend::forward(const Call& call) {
 
   Observation seen = observation_of(y);
   seen.aliases_input = call.in_place;
-  if (call.mode == Mode::train)
-    seen.effective_p = std::ldexp(static_cast<double>(drop_threshold(call.p)), -32);
+  if (call.mode == Mode::train) seen.effective_p = effective_p(call.p);
   if (call.save_for_backward) {
     seen.saved.id = ++last_token_;
     open_calls_.emplace(seen.saved.id, now);

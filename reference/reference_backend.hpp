@@ -1,6 +1,6 @@
 #pragma once
 // The definition and the documented stream as a backend: slow, plain, and the yardstick for the harness
-// itself.
+// itself. Beside the operators it has layers that contain dropout (reference/layers), forward only.
 
 #include <map>
 #include <memory>
@@ -26,6 +26,11 @@ class ReferenceBackend : public Backend {
   Status load_state(std::span<const std::byte> state) override;
 
  private:
+  /// The range of p, and where the stream stands when the call begins.
+  Status begin(const Call& call);
+  /// A call with attributes: a layer that contains dropout.
+  Expected<Observation> forward_layer(const Call& call);
+
   /// What one call does to its tensor.
   enum class Action : std::uint8_t { copy, zero, drop };
 
