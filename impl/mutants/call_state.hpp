@@ -35,6 +35,7 @@ struct CallState {
   std::uint64_t seed;
   std::uint64_t number;  // of the drawing call since the seed
   Source source = Source::splitmix;
+  std::uint64_t note = 0;  // of a fault that goes by more than the above, for its own use
 };
 
 }  // namespace dropcheck::mutants

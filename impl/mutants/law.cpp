@@ -39,8 +39,17 @@ double alpha_gain(double p) { return 1.0 / std::sqrt((kAlpha * kAlpha * p + 1.0)
 
 double plain_gain(const CallState& call, Fault fault) {
   if (fault == Fault::scale_missing) return 1.0;
-  if (fault == Fault::scale_inverse_p) return reciprocal(call.p, call.dtype);
+  if (fault == Fault::scale_inverse_p || fault == Fault::swapped_with_scale)
+    return reciprocal(call.p, call.dtype);
+  if (fault == Fault::scale_by_q) return rounded(1.0 - call.p, call.dtype);
+  if (fault == Fault::scale_integer) return std::floor(1.0 / (1.0 - call.p));
+  if (fault == Fault::not_inverted || fault == Fault::mask_inverted_unscaled || fault == Fault::integer_p)
+    return 1.0;
   return reciprocal(1.0 - call.p, call.dtype);
+}
+
+double gain_of_alpha(const CallState& call, Fault fault) {
+  return fault == Fault::alpha_gain_not_inverted ? 1.0 / alpha_gain(call.p) : alpha_gain(call.p);
 }
 
 template <typename T>
@@ -54,6 +63,7 @@ void apply_to(const Law& law, const std::byte* x_bytes, const std::uint8_t* kept
              dropped_shift = static_cast<Real>(law.dropped_shift);
   const auto one = [&](std::int64_t at, bool keep) {
     Real value = static_cast<Real>(x[at]) * (keep ? gain : Real{0});
+    if (law.selects && !keep) value = 0;
     if (law.dropped_nan_is_zero && !keep && std::isnan(static_cast<Real>(x[at]))) value = 0;
     if (law.round_product) value = static_cast<Real>(static_cast<T>(value));
     if (law.shifts) value += keep ? kept_shift : dropped_shift;
@@ -70,8 +80,9 @@ void apply_to(const Law& law, const std::byte* x_bytes, const std::uint8_t* kept
 }  // namespace
 
 Law forward_law(const CallState& call, Fault fault) {
-  if (!is_alpha(call.op)) return {.gain = plain_gain(call, fault)};
-  const double a = alpha_gain(call.p);
+  if (!is_alpha(call.op))
+    return {.gain = plain_gain(call, fault), .selects = fault == Fault::selects_for_product};
+  const double a = gain_of_alpha(call, fault);
   return {.gain = a,
           .shifts = true,
           .kept_shift = kAlpha * a * call.p,
@@ -79,7 +90,8 @@ Law forward_law(const CallState& call, Fault fault) {
 }
 
 Law backward_law(const CallState& call, Fault fault) {
-  Law law{.gain = is_alpha(call.op) ? alpha_gain(call.p) : plain_gain(call, fault)};
+  Law law{.gain = is_alpha(call.op) ? gain_of_alpha(call, fault) : plain_gain(call, fault)};
+  if (fault == Fault::backward_inverse_scale) law.gain = rounded(1.0 - call.p, call.dtype);
   if (fault == Fault::backward_scaled_by_p) law.gain = rounded(call.p, call.dtype);
   law.skip_dropped = fault == Fault::dx_unwritten;
   return law;

@@ -19,6 +19,7 @@ struct Law {
   bool round_product = false;        // to the dtype, before the shift is added
   bool skip_dropped = false;         // fault: dropped elements are not written
   bool dropped_nan_is_zero = false;  // fault
+  bool selects = false;              // fault: a dropped element becomes +0, whatever it was
 };
 
 /// Of the plain base, for 0 < p < 1. Plain: PyTorch's x * fl(1 / fl(q)), with q in f32 for the half types.

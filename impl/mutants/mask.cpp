@@ -37,6 +37,12 @@ std::int64_t entries_of(Op op, std::span<const std::int64_t> shape) {
   return per_entry == 0 ? 0 : element_count(shape) / per_entry;
 }
 
+Mask blank_mask(const CallState& call) {
+  const std::int64_t entries = entries_of(call.op, call.shape);
+  return {std::vector<std::uint8_t>(static_cast<std::size_t>(entries)),
+          drops_channels(call.op) ? element_count(std::span(call.shape).subspan(2)) : 1};
+}
+
 Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use) {
   const bool whole_channels = drops_channels(call.op) && fault != Fault::dropout2d_elementwise;
   const std::int64_t per_entry = whole_channels ? element_count(std::span(call.shape).subspan(2)) : 1;

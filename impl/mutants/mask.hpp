@@ -21,6 +21,9 @@ inline constexpr std::uint64_t kForwardUse = 0, kSecondUse = 1, kBackwardUse = 2
 /// Entries of the mask of a whole tensor: elements, or channels for operators that drop those.
 std::int64_t entries_of(Op op, std::span<const std::int64_t> shape);
 
+/// The call's number of entries, none of them decided.
+Mask blank_mask(const CallState& call);
+
 /// The call's action must be `drop`.
 Mask draw_mask(const CallState& call, Fault fault, std::uint64_t use);
 

@@ -6,12 +6,18 @@
 #include <sstream>
 #include <vector>
 
+#include "impl/mutants/draws_backend.hpp"
 #include "impl/mutants/gradient_backend.hpp"
+#include "impl/mutants/large_backend.hpp"
 #include "impl/mutants/network_backend.hpp"
+#include "impl/mutants/offset_backend.hpp"
 #include "impl/mutants/plain_backend.hpp"
+#include "impl/mutants/position_backend.hpp"
+#include "impl/mutants/rate_backend.hpp"
 #include "impl/mutants/seeded_backend.hpp"
 #include "impl/mutants/tables/draws.hpp"
 #include "impl/mutants/tables/gradients.hpp"
+#include "impl/mutants/tables/large.hpp"
 #include "impl/mutants/tables/layers.hpp"
 #include "impl/mutants/tables/offsets.hpp"
 #include "impl/mutants/tables/rates.hpp"
@@ -19,6 +25,7 @@
 #include "impl/mutants/tables/structure.hpp"
 #include "impl/mutants/tables/values.hpp"
 #include "impl/mutants/torchlike_backend.hpp"
+#include "impl/mutants/value_backend.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -39,6 +46,7 @@ constexpr Family kFamilies[] = {
     {"Gradients and recomputation", kValueAndSeed, kGradients},
     {"Seeds", kValueAndMask, kSeeds},
     {"Units, positions and modes", kMaskAndSeed, kStructure},
+    {"Calls of more than 2^31 elements", kAll, kLarge},
     {"Layers that contain dropout", kAll, kLayers},
 };
 
@@ -52,9 +60,39 @@ bool is_of_gradients(Fault fault) {
   return fault >= Fault::backward_block_stride && fault <= Fault::graph_mask_redrawn;
 }
 
+/// Whether the fault sits in where a call begins to draw.
+bool is_of_offsets(Fault fault) {
+  return fault >= Fault::increment_rounded_down && fault <= Fault::minstd_of_counter;
+}
+
+/// Whether the fault sits in the words of one mask.
+bool is_of_draws(Fault fault) { return fault >= Fault::lanes_shared && fault <= Fault::common_factor; }
+
+/// Whether the fault sits in the comparison of a draw with a threshold.
+bool is_of_rates(Fault fault) { return fault >= Fault::rate_shifted && fault <= Fault::p_as_f32; }
+
+/// Whether the fault sits in what is read and written.
+bool is_of_values(Fault fault) { return fault >= Fault::scale_by_q && fault <= Fault::tail_overrun; }
+
+/// Whether the fault sits in which entry takes which draw, and when.
+bool is_of_positions(Fault fault) {
+  return fault >= Fault::half_drops_in_eval && fault <= Fault::variate_kept;
+}
+
 std::unique_ptr<Backend> make(const std::string& id, const MutantInfo& info, std::uint32_t rank) {
+  if (info.base == "large") return std::make_unique<LargeBackend>(id, info.fault);
   if (info.base == "torchlike") return std::make_unique<TorchlikeBackend>(id, info.fault);
   if (info.base == "network") return std::make_unique<NetworkBackend>(id, info.fault);
+  const Source stream = info.base == "philox" ? Source::philox : Source::splitmix;
+  if (is_of_rates(info.fault)) return std::make_unique<RateBackend>(id, info.fault, stream, info.strength);
+  if (is_of_values(info.fault)) return std::make_unique<ValueBackend>(id, info.fault);
+  if (is_of_positions(info.fault))
+    return std::make_unique<PositionBackend>(id, info.fault, stream, info.strength);
+  if (is_of_offsets(info.fault)) {
+    const Source source = info.base == "entries" ? Source::entries : Source::splitmix;
+    return std::make_unique<OffsetBackend>(id, info.fault, info.strength, source, rank);
+  }
+  if (is_of_draws(info.fault)) return std::make_unique<DrawsBackend>(id, info.fault, info.strength);
   if (info.base == "entries") return std::make_unique<SeededBackend>(id, info.fault, Source::entries, rank);
   if (info.base == "philox") return std::make_unique<PlainBackend>(id, info.fault, Source::philox);
   if (is_of_seeds(info.fault)) return std::make_unique<SeededBackend>(id, info.fault, Source::splitmix, rank);

@@ -48,9 +48,10 @@ std::vector<std::string> spared_checks(const MutantInfo& mutant);
 
 /// What mutants are made of, without a fault. "none" has a stream of its own, "philox" is the same with the
 /// stream dropcheck-philox, "entries" the same with one stream of entries, which makes promises; "torchlike"
-/// behaves like PyTorch 1.13.1 on a CPU, and "network" has layers and networks that contain dropout.
-inline constexpr std::array<std::string_view, 5> kBases = {"none", "philox", "entries", "torchlike",
-                                                           "network"};
+/// behaves like PyTorch 1.13.1 on a CPU, "network" has layers and networks that contain dropout, and "large"
+/// sends packed masks without outputs, of calls of any size.
+inline constexpr std::array<std::string_view, 6> kBases = {"none",      "philox",  "entries",
+                                                           "torchlike", "network", "large"};
 
 /// `id` is one of the table or of the bases.
 Expected<std::unique_ptr<Backend>> open_mutant(const std::string& id, const BackendOptions& options);

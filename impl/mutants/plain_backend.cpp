@@ -35,6 +35,7 @@ PlainBackend::PlainBackend(const std::string& id, Fault fault, Source source)
   capabilities_.in_place = true;
   capabilities_.threads = true;
   capabilities_.recompute = true;
+  capabilities_.mask_output = true;
   capabilities_.promises = {"coupled_thresholds"};
   if (source == Source::entries) {
     capabilities_.offset_unit = "mask entry";
@@ -46,6 +47,7 @@ PlainBackend::PlainBackend(const std::string& id, Fault fault, Source source)
   if (source == Source::philox) {
     capabilities_.exact_stream = "dropcheck-philox";
     capabilities_.effective_rate = true;
+    capabilities_.offset_unit = "calls";
   }
 }
 
@@ -54,10 +56,12 @@ Expected<Observation> PlainBackend::forward(const Call& call) {
     return refused("a forward call needs x, and y unless it is in place");
   const TensorView& x = call.x.view;
   const TensorView& y = call.in_place ? x : call.y.view;
-  if (call.offset != 0) return Error{ErrorCode::unsupported, "RNG offsets are not supported"};
-  if (call.mask) return Error{ErrorCode::unsupported, "mask output is not supported"};
+  if (call.offset != 0 && source_ != Source::philox)
+    return Error{ErrorCode::unsupported, "RNG offsets are not supported"};
 
   if (call.seed && fault_ != Fault::seed_ignored) draws_ = {*call.seed, 0};
+  if (call.seed && call.offset != 0 && fault_ == Fault::seed_cut_with_offset) draws_.seed &= 0xFFFFFFFF;
+  draws_.next += call.offset;
 
   if (!(call.p >= 0.0 && call.p <= 1.0))
     return refused(fmt::format("dropout probability has to be between 0 and 1, but got {}", call.p));
@@ -68,6 +72,7 @@ Expected<Observation> PlainBackend::forward(const Call& call) {
                   Action::drop, draws_.seed, draws_.next, source_};
   if (call.p == 0.0 || call.mode == Mode::eval || x.count() == 0) state.action = Action::copy;
   else if (call.p == 1.0) state.action = Action::zero;
+  prepare(call, state);
   if (state.action == Action::drop && drops_channels(call.op) && x.shape.size() < 2)
     return refused("Feature dropout requires at least 2 dimensions in the input");
 
@@ -77,15 +82,22 @@ Expected<Observation> PlainBackend::forward(const Call& call) {
           x.count() > 0)
         apply_to_tensors(forward_law(state, fault_), uniform_mask(x, 1), x, y);
       else copy_elements(x, y);
+      if (call.mask) write_mask(uniform_mask(x, 1), call.mask.view);
       break;
-    case Action::zero: apply_to_tensors(Law{}, uniform_mask(x, 0), x, y); break;
-    case Action::drop:
+    case Action::zero:
+      apply_to_tensors(Law{}, uniform_mask(x, 0), x, y);
+      if (call.mask) write_mask(uniform_mask(x, 0), call.mask.view);
+      break;
+    case Action::drop: {
       if (source_ == Source::entries) draws_.next += static_cast<std::uint64_t>(entries_of(call.op, x.shape));
       else if (fault_ != Fault::same_mask_every_call) ++draws_.next;
-      apply_to_tensors(forward_law(state, fault_), drawn_mask(state), x, y);
+      const Mask mask = drawn_mask(state);
+      apply_to_tensors(forward_law(state, fault_), mask, x, y);
       if (fault_ == Fault::applied_twice)
         apply_to_tensors(forward_law(state, fault_), draw_mask(state, fault_, kSecondUse), y, y);
+      if (call.mask) write_mask(mask, call.mask.view);
       break;
+    }
   }
 
   Observation seen = observation_of(y);

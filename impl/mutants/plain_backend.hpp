@@ -29,6 +29,8 @@ class PlainBackend : public Backend {
   DrawCounter& draws() { return draws_; }
 
  protected:
+  /// Looks at a call before it acts, and may change what it will do.
+  virtual void prepare(const Call& /*call*/, CallState& /*state*/) {}
   /// The mask of a call that draws, which both passes take.
   virtual Mask drawn_mask(const CallState& state);
   /// The mask of the backward pass of a call that drew, and with `second` of the gradient of that gradient.

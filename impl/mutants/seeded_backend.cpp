@@ -47,7 +47,10 @@ std::optional<std::uint64_t> SeededBackend::seed_of(const Call& call) {
       return seed;
     case Fault::zero_is_random: return seed == 0 ? random_number() : seed;
     case Fault::seed_truncated32: return static_cast<std::uint32_t>(seed);
+    case Fault::seed_cut_beside_offset: return call.offset == 0 ? seed : static_cast<std::uint32_t>(seed);
     case Fault::seed_clamped: return std::min<std::uint64_t>(seed, 65535);
+    case Fault::seed_mod_mersenne: return seed % 0x7FFFFFFF;
+    case Fault::seed_folded: return (seed >> 32 ^ seed) & 0xFFFFFFFF;
     case Fault::birthday_few_seeds: return 17 + seed % 4096;
     case Fault::thresholds_uncoupled: return seed ^ std::bit_cast<std::uint64_t>(call.p);
     default: return seed;
@@ -66,7 +69,9 @@ Expected<Observation> SeededBackend::forward(const Call& call) {
     plain.offset = call.offset;  // refused
     return PlainBackend::forward(plain);
   }
-  draws().next += fault_ == Fault::offset_truncated ? static_cast<std::uint32_t>(call.offset) : call.offset;
+  draws().next += fault_ == Fault::offset_truncated ? static_cast<std::uint32_t>(call.offset)
+                  : fault_ == Fault::offset_signed  ? call.offset & 0x7FFFFFFF
+                                                    : call.offset;
   if (plain.attributes.erase("replay") > 0 && fault_ == Fault::replay_frozen) {
     if (captured_at_) draws().next = *captured_at_;
     else captured_at_ = draws().next;
@@ -74,6 +79,20 @@ Expected<Observation> SeededBackend::forward(const Call& call) {
   auto seen = PlainBackend::forward(plain);
   if (fault_ == Fault::split_differs) draws().next = (draws().next + 3) / 4 * 4;
   return seen;
+}
+
+void SeededBackend::prepare(const Call& call, CallState& state) {
+  if (fault_ == Fault::alignment_key) state.note = address_of(call) % 16;
+}
+
+Mask SeededBackend::drawn_mask(const CallState& state) {
+  Mask mask = PlainBackend::drawn_mask(state);
+  if (fault_ != Fault::alignment_key || state.note == 0) return mask;
+  // Where four neighbours would take the four words of one thread, each takes the word of another thread.
+  const std::vector<std::uint8_t> drawn = mask.kept;
+  const std::size_t threads = drawn.size() / 4;
+  for (std::size_t i = 0; i < 4 * threads; ++i) mask.kept[i] = drawn[i % threads * 4 + i / threads];
+  return mask;
 }
 
 }  // namespace dropcheck::mutants

@@ -10,11 +10,15 @@
 
 namespace dropcheck::mutants {
 
-class SeededBackend final : public PlainBackend {
+class SeededBackend : public PlainBackend {
  public:
   SeededBackend(const std::string& id, Fault fault, Source source, std::uint32_t rank);
 
   Expected<Observation> forward(const Call& call) override;
+
+ protected:
+  void prepare(const Call& call, CallState& state) override;
+  Mask drawn_mask(const CallState& state) override;
 
  private:
   /// The seed that the call begins a stream with; absent: it goes on with the one that there is.

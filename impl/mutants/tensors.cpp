@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "harness/core/element.hpp"
+#include "harness/core/invariant.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -65,6 +66,15 @@ void apply_to_tensors(const Law& law, const Mask& mask, const TensorView& in, co
 
 Mask uniform_mask(const TensorView& view, std::uint8_t keep) {
   return {std::vector<std::uint8_t>(static_cast<std::size_t>(view.count()), keep), 1};
+}
+
+void write_mask(const Mask& mask, const TensorView& out) {
+  std::vector<std::byte> bytes;
+  bytes.reserve(static_cast<std::size_t>(out.count()));
+  for (const std::uint8_t keep : mask.kept)
+    bytes.insert(bytes.end(), static_cast<std::size_t>(mask.elements_per_entry), std::byte{keep});
+  DROPCHECK_CHECK(bytes.size() == static_cast<std::size_t>(out.count()) && out.element_size() == 1);
+  scatter(bytes.data(), out);
 }
 
 void copy_elements(const TensorView& in, const TensorView& out) {

@@ -18,6 +18,10 @@ void apply_to_tensors(const Law& law, const Mask& mask, const TensorView& in, co
 /// A mask that keeps or drops everything.
 Mask uniform_mask(const TensorView& view, std::uint8_t keep);
 
+/// One byte an element in logical order, 1 = kept; `out` has elements of one byte and the mask's number of
+/// them.
+void write_mask(const Mask& mask, const TensorView& out);
+
 /// out = in, bit for bit, in any dtype.
 void copy_elements(const TensorView& in, const TensorView& out);
 

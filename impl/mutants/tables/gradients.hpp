@@ -97,6 +97,16 @@ inline constexpr std::array kGradients = {
                .source = "ours: recomputing kernels that were never differentiated twice",
                .killed_by = "gradient_consistency.double_backward",
                .fault = Fault::graph_mask_redrawn},
+    MutantInfo{.id = "backward_inverse_scale",
+               .mechanism = "multiplies kept gradients by 1 - p",
+               .source = "ours: the inverse of the scale in the backward pass",
+               .killed_by = "gradient_consistency.value",
+               .fault = Fault::backward_inverse_scale},
+    MutantInfo{.id = "eval_gradient_scaled",
+               .mechanism = "scales the gradient of a call in eval mode by 1/(1 - p)",
+               .source = "apex#1449 (26ff4e4e): scale and decoding outside of the test for training",
+               .killed_by = "gradient_consistency.steps",
+               .fault = Fault::eval_gradient_scaled},
 };
 
 }  // namespace dropcheck::mutants

@@ -49,6 +49,62 @@ inline constexpr std::array kStructure = {
                .killed_by = "pytorch_semantics.row_96",
                .fault = Fault::silent_rnn,
                .base = "torchlike"},
+    MutantInfo{.id = "half_drops_in_eval",
+               .mechanism = "drops f16 tensors in eval mode too",
+               .source = "pytorch#10584, #124464, thinc#355: eval ignored on one path",
+               .killed_by = "pytorch_semantics.eval_identity",
+               .fault = Fault::half_drops_in_eval,
+               .shown_by = "op=dropout,p=0.15,dtype=f16,shape=3x5x7x11"},
+    MutantInfo{.id = "p_zero_after_eval",
+               .mechanism = "stores p = 0 in eval mode and drops nothing after it until it is seeded again",
+               .source = "Megatron-LM#411: the first eval call set dropout_p to 0",
+               .killed_by = "seed_determinism.eval_draws_nothing",
+               .fault = Fault::p_zero_after_eval},
+    MutantInfo{.id = "batched_as_unbatched",
+               .mechanism = "takes the samples of a batch for the channels of one sample, so all channels of "
+                            "a sample are dropped together",
+               .source = "pytorch#69801, #77081, #79549: batched and unbatched inputs taken for one another",
+               .killed_by = "channel_correlation.channels",
+               .fault = Fault::batched_as_unbatched},
+    MutantInfo{.id = "channels_by_memory",
+               .mechanism = "takes the second dimension in memory for the channels where those are innermost",
+               .source = "keras#18802: channels first and last taken for one another",
+               .killed_by = "channel_correlation.whole_channels",
+               .fault = Fault::channels_by_memory,
+               .shown_by = "op=dropout2d,p=0.15,shape=16x17x3x5,layout=channels_last"},
+    MutantInfo{
+        .id = "middle_undrawn",
+        .mechanism =
+            "never draws for element n/2 of a mask with an even number n of entries, so it is always dropped",
+        .source = "candle#1811 (be5b68cd): element n/2 of the random numbers was never written",
+        .killed_by = "mask_rate.position",
+        .fault = Fault::middle_undrawn,
+        .shown_by = "op=dropout,p=0.3,shape=4098"},
+    MutantInfo{
+        .id = "packed_update_lost",
+        .mechanism =
+            "packs twelve entries a chunk and loses four of them in one of 64 bytes that two chunks share",
+        .source = "mxnet#16735: would this lead to a race condition?",
+        .killed_by = "mask_rate.drop_rate",
+        .fault = Fault::packed_update_lost,
+        .shown_by = "op=dropout,p=0.1,shape=64x128x128",
+        .strength = 1.0 / 64},
+    MutantInfo{.id = "left_over_shared",
+               .mechanism = "takes one draw for all entries past the last multiple of 8",
+               .source = "ours, after pytorch#165545: an incomplete last vector with a draw of its own",
+               .killed_by = "channel_correlation.boundaries",
+               .fault = Fault::left_over_shared,
+               .shown_by = "op=dropout,p=0.3,shape=4099",
+               .strength = 8},
+    MutantInfo{
+        .id = "last_group_reversed",
+        .mechanism = "claims dropcheck-philox and takes the words of the last, incomplete group of four in "
+                     "the other order",
+        .source =
+            "ours: masks that are right but for the last partial vector; pytorch#165545: numel % 4 != 0",
+        .killed_by = "exact_stream.masks",
+        .fault = Fault::last_group_reversed,
+        .base = "philox"},
 };
 
 }  // namespace dropcheck::mutants
