@@ -1,6 +1,8 @@
 # Every switch of the build, each with the reason to turn it.
 set(DROPCHECK_WITH_TORCH AUTO CACHE STRING "LibTorch backend: AUTO builds it where Torch is found, ON requires it, OFF never looks")
 set_property(CACHE DROPCHECK_WITH_TORCH PROPERTY STRINGS AUTO ON OFF)
+set(DROPCHECK_WITH_CUDA AUTO CACHE STRING "CUDA backends: AUTO builds them where nvcc is found, ON requires it, OFF never looks")
+set_property(CACHE DROPCHECK_WITH_CUDA PROPERTY STRINGS AUTO ON OFF)
 option(DROPCHECK_WITH_TESTS "Unit tests (needs GoogleTest)" ON)
 option(DROPCHECK_WITH_BENCH "Benchmarks (needs Google Benchmark)" OFF)
 option(DROPCHECK_WERROR "Warnings are errors on our own targets" ON)
