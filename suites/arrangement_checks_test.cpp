@@ -183,6 +183,45 @@ TEST(Dispersion, CatchesBlocksWithExactCounts) {
   EXPECT_TRUE(named(j, "blocks of 64").rejects());  // 64 of an exact 1024 vary 6 % less
 }
 
+// Small calls, of which chunks hold many.
+const Stream kSmallCalls{"op=dropout,p=0.3,shape=4099", 4, 128, 1, "position"};
+
+TEST(Dispersion, CatchesCallsWithExactCounts) {
+  const Judgement j = judge_stream(check(kDispersion), kSmallCalls, exact_counts(4099, 1230));
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, HasSubstr("in whole calls of 4099 mask entries varies"));
+  EXPECT_THAT(j.message, HasSubstr("each call seems to get a fixed number of drops"));
+  // 1230 drops of 1229.7 expected: (c - n p)^2 / (n p q) is 0.09 / 860.79.
+  EXPECT_NEAR(named(j, "whole calls").effect->value, (0.09 / 860.79 - 1) / 4098, 1e-9);
+  EXPECT_FALSE(named(j, "blocks of 64").rejects());
+}
+
+TEST(Dispersion, CatchesCallsWithRatesOfTheirOwn) {
+  const FillMask calls = [](MaskBits& mask, std::mt19937_64& engine, std::uint64_t, std::uint32_t) {
+    fill_ideal(mask, engine, engine() % 2 == 0 ? 0.28 : 0.32);
+  };
+  const Judgement j = judge_stream(check(kDispersion), kSmallCalls, calls);
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  // 1 + (n - 1) 0.02^2 / (p q) = 8.8 times the variance.
+  EXPECT_NEAR(named(j, "whole calls").effect->value, 4e-4 / 0.21, 5e-4);
+}
+
+TEST(Dispersion, CountsWholeCallsWhereThereAreEnoughLargeOnes) {
+  const auto with = [](const char* descriptor, std::uint64_t blocks, std::uint32_t calls) {
+    return SampleInfo{"position", testing::sample_of({descriptor}).problem, blocks, calls};
+  };
+  const auto of_calls = [&](const SampleInfo& sample) {
+    const std::uint64_t entries = sample.mask_entries();
+    const SampleInfo one_call{
+        "mask", testing::sample_of({"op=dropout,p=0.3,shape=" + std::to_string(entries)}).problem};
+    return check(kDispersion).hypotheses(sample) - check(kDispersion).hypotheses(one_call);
+  };
+  EXPECT_EQ(of_calls(with("op=dropout,p=0.3,shape=4099", 2, 128)), 1u);
+  EXPECT_EQ(of_calls(with("op=dropout,p=0.3,shape=4099", 1, 255)), 0u);
+  EXPECT_EQ(of_calls(with("op=dropout,p=0.3,shape=64", 4, 512)), 1u);
+  EXPECT_EQ(of_calls(with("op=dropout,p=0.3,shape=63", 4, 512)), 0u);
+}
+
 TEST(Dispersion, CatchesRowsWithRatesOfTheirOwn) {
   const FillMask rows = [](MaskBits& mask, std::mt19937_64& engine, std::uint64_t, std::uint32_t) {
     for (std::uint64_t i = 0; i < mask.size(); ++i) {

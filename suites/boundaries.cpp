@@ -1,5 +1,6 @@
 // channel_correlation.boundaries (S23): pairs of entries on both sides of a seam between threads, warps or
-// blocks, and the rates of the first and last entries of a call and of its incomplete last vector.
+// blocks, the last two entries of a call, and the rates of the first and last entries of a call and of its
+// incomplete last vector.
 
 #include "harness/stats/boundaries.hpp"
 
@@ -17,6 +18,7 @@ namespace dropcheck::suites {
 namespace {
 
 constexpr const char* kPairUnit = "correlation across seams";
+constexpr const char* kLastTwoUnit = "correlation of the last two entries of calls";
 constexpr const char* kRateUnit = "drop probability of these entries";
 /// n p q below which a part of the entries can show nothing but a catastrophe.
 constexpr double kLeastVariance = 100;
@@ -32,9 +34,16 @@ class Boundaries final : public MergingObserver<Boundaries> {
 };
 
 struct Seam {
-  std::size_t spacing, lag;  // indices
+  std::string name;
   std::uint64_t pairs;
+  std::size_t spacing, lag;  // indices; both 0 for the last two entries of calls
+  bool last_two = false;
 };
+constexpr const char* kLastTwo = "last two entries of calls";
+
+const stats::SeamPairs& pairs_of(const stats::BoundaryCounts& counts, const Seam& seam) {
+  return seam.last_two ? counts.last_two : counts.seams[seam.spacing][seam.lag];
+}
 
 struct Edge {
   std::string name;
@@ -55,8 +64,14 @@ std::vector<Seam> planned_seams(const SampleInfo& sample) {
     for (std::size_t l = 0; l < stats::kSeamLags.size(); ++l) {
       const std::uint64_t pairs =
           calls_of(sample) * stats::seam_pairs(entries, stats::kSeamSpacings[b], stats::kSeamLags[l]);
-      if (enough(pairs, sample.problem.p)) seams.push_back({b, l, pairs});
+      if (!enough(pairs, sample.problem.p)) continue;
+      seams.push_back({fmt::format("entries {} apart across seams every {}", stats::kSeamLags[l],
+                                   stats::kSeamSpacings[b]),
+                       pairs, b, l});
     }
+  // Where a vector is incomplete, they lie in it: all left over may share a draw, whose rate is right.
+  if (entries > 1 && enough(calls_of(sample), sample.problem.p))
+    seams.push_back({kLastTwo, calls_of(sample), 0, 0, true});
   return seams;
 }
 
@@ -90,15 +105,15 @@ class BoundariesCheck final : public Check {
   unsigned hypotheses(const SampleInfo& sample) const override {
     return static_cast<unsigned>(planned_seams(sample).size() + planned_edges(sample).size());
   }
-  /// Of the seams where there are any; rates have another unit.
+  /// Of the seams where there are any; the others have units of their own.
   std::optional<MinimumDetectableEffect> detectable(const SampleInfo& sample, double alpha,
                                                     double beta) const override {
+    const Seam* fewest_pairs = nullptr;
     const std::vector<Seam> seams = planned_seams(sample);
-    if (!seams.empty()) {
-      const auto fewest = std::min_element(seams.begin(), seams.end(),
-                                           [](const Seam& a, const Seam& b) { return a.pairs < b.pairs; });
-      return seam_effect(fewest->pairs, sample.problem.p, alpha, beta);
-    }
+    for (const Seam& seam : seams)
+      if (!seam.last_two && (fewest_pairs == nullptr || seam.pairs < fewest_pairs->pairs))
+        fewest_pairs = &seam;
+    if (fewest_pairs != nullptr) return seam_effect(*fewest_pairs, sample.problem.p, alpha, beta);
     const std::vector<Edge> edges = planned_edges(sample);
     if (edges.empty()) return std::nullopt;
     const auto fewest = std::min_element(edges.begin(), edges.end(),
@@ -115,7 +130,7 @@ class BoundariesCheck final : public Check {
     std::uint64_t comparisons = 0;
     for (const Seam& seam : planned_seams(context.sample)) {
       statistics.push_back(seam_statistic(counts, seam, context));
-      comparisons += counts.seams[seam.spacing][seam.lag].pairs;
+      comparisons += pairs_of(counts, seam).pairs;
     }
     for (const Edge& edge : planned_edges(context.sample)) {
       const stats::EdgeEntries& entries =
@@ -124,13 +139,13 @@ class BoundariesCheck final : public Check {
       comparisons += entries.entries;
     }
     return judge_statistics(std::move(statistics), comparisons, [&](const Statistic& s) {
-      if (s.effect->unit == kPairUnit)
+      if (s.effect->unit != kRateUnit)
         return fmt::format(
             "{} are not independent: correlation {:.4g}; both are dropped {} times in {}, one side "
-            "{} and the other {} times. Something is shared or repeated where two threads, "
-            "vectors or blocks meet",
+            "{} and the other {} times. Something is shared or repeated where {}",
             s.name, s.effect->value, to_string(s.counts[3].second[0]), to_string(s.counts[0].second[0]),
-            to_string(s.counts[1].second[0]), to_string(s.counts[2].second[0]));
+            to_string(s.counts[1].second[0]), to_string(s.counts[2].second[0]),
+            s.name == kLastTwo ? "a call ends" : "two threads, vectors or blocks meet");
       return fmt::format(
           "{} are dropped at {:.6g} [{:.6g}, {:.6g}] where p = {} was asked for: the ends of a call "
           "are handled apart",
@@ -139,8 +154,9 @@ class BoundariesCheck final : public Check {
   }
 
  private:
-  static MinimumDetectableEffect seam_effect(std::uint64_t pairs, double p, double alpha, double beta) {
-    return {stats::overlap_min_effect(pairs, alpha, beta, p), kPairUnit, 1 - beta};
+  static const char* unit_of(const Seam& seam) { return seam.last_two ? kLastTwoUnit : kPairUnit; }
+  static MinimumDetectableEffect seam_effect(const Seam& seam, double p, double alpha, double beta) {
+    return {stats::overlap_min_effect(seam.pairs, alpha, beta, p), unit_of(seam), 1 - beta};
   }
   static MinimumDetectableEffect edge_effect(std::uint64_t entries, double p, double alpha, double beta) {
     return {stats::binomial_min_effect(entries, alpha, beta, p), kRateUnit, 1 - beta};
@@ -148,13 +164,12 @@ class BoundariesCheck final : public Check {
 
   static Statistic seam_statistic(const stats::BoundaryCounts& counts, const Seam& seam,
                                   const JudgeContext& context) {
-    const stats::SeamPairs& pairs = counts.seams[seam.spacing][seam.lag];
+    const stats::SeamPairs& pairs = pairs_of(counts, seam);
     const auto n = static_cast<double>(pairs.pairs), left = static_cast<double>(pairs.left),
                right = static_cast<double>(pairs.right);
     Statistic s;
     s.id = "S23";
-    s.name = fmt::format("entries {} apart across seams every {}", stats::kSeamLags[seam.lag],
-                         stats::kSeamSpacings[seam.spacing]);
+    s.name = seam.name;
     s.counts = {
         {"pairs", {pairs.pairs}}, {"left", {pairs.left}}, {"right", {pairs.right}}, {"both", {pairs.both}}};
     s.null_law = "hypergeometric: pairs of disjoint entries, given the drops on either side";
@@ -163,8 +178,8 @@ class BoundariesCheck final : public Check {
              context.alpha);
     const double spread = std::sqrt(left * (n - left)) * std::sqrt(right * (n - right));
     const double covariance = n * static_cast<double>(pairs.both) - left * right;
-    s.effect = Effect{spread > 0 ? covariance / spread : 0, kPairUnit, std::nullopt, std::nullopt};
-    s.minimum_detectable_effect = seam_effect(seam.pairs, context.sample.problem.p, context.alpha, kBeta);
+    s.effect = Effect{spread > 0 ? covariance / spread : 0, unit_of(seam), std::nullopt, std::nullopt};
+    s.minimum_detectable_effect = seam_effect(seam, context.sample.problem.p, context.alpha, kBeta);
     return s;
   }
 

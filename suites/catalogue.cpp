@@ -24,7 +24,8 @@ constexpr std::array kShares = {
 
 /// Out of the part that the weights leave, as parts of the whole budget.
 constexpr std::array kKeptShares = {StatisticShare{"S28", .01}, StatisticShare{"E1", .001},
-                                    StatisticShare{"E2", .001}, StatisticShare{"E3", .004}};
+                                    StatisticShare{"E2", .001}, StatisticShare{"E3", .004},
+                                    StatisticShare{"L1", .001}, StatisticShare{"L2", .001}};
 
 double share_of(std::string_view id) {
   for (const StatisticShare& s : kKeptShares)
@@ -113,12 +114,14 @@ const std::vector<Row>& rows() {
        {}},
       {"mask_rate.dispersion",
        "variance of block counts",
-       "rows or blocks with rates or seeds of their own, drops that cluster, exact counts per block, "
-       "stratified or quasi-random masks",
-       "dependence that leaves the variance of counts in blocks of 64, 1024 and 65536 entries alone",
+       "rows, blocks or calls with rates or seeds of their own, drops that cluster, exact counts per block "
+       "or "
+       "call, stratified or quasi-random masks",
+       "dependence that leaves the variance of counts in blocks of 64, 1024 and 65536 entries and in whole "
+       "calls alone",
        {"S4"},
        1,
-       {"mask"},
+       {"mask", "position"},
        {}},
       {"mask_rate.gaps",
        "distances between drops",
@@ -146,6 +149,15 @@ const std::vector<Row>& rows() {
        {"S29"},
        1,
        {"position"},
+       {}},
+      {"mask_rate.large_call",
+       "rates in one large call",
+       "a part of one large call with another rate: what lies past 2^31 elements not drawn, or drawn "
+       "otherwise, where an index or a size has too few bits",
+       "outputs of more than 2^26 elements (packed masks alone are asked for); indices past 2^32",
+       {"L1"},
+       1,
+       {"large_call"},
        {}},
       {"mask_rate.extremes",
        "p = 0 and p = 1",
@@ -243,6 +255,15 @@ const std::vector<Row>& rows() {
        1,
        {"mask"},
        {}},
+      {"channel_correlation.large_call",
+       "entries 2^28 to 2^31 apart",
+       "one large call whose mask begins again: an index, a counter or an offset in bytes that wraps at 2^31 "
+       "elements or at a half, a quarter or an eighth of that",
+       "other distances; what begins again at 2^32 elements; outputs of more than 2^26 elements",
+       {"L2"},
+       1,
+       {"large_call"},
+       {}},
       {"channel_correlation.serial",
        "patterns of 2 to 8 entries",
        "any dependence inside 8 successive entries, also between four or more of them: patterns that come "
@@ -277,11 +298,11 @@ const std::vector<Row>& rows() {
        "seams and ends",
        "entries that are shared or repeated where two threads, warps, blocks or vectors meet: seams every "
        "32, 64, "
-       "... 1024 entries; first, last and left-over entries of a call that are treated apart",
+       "... 1024 entries; first, last and left-over entries of a call that are treated apart or share a draw",
        "seams at other distances than powers of two",
        {"S23"},
        1,
-       {"mask"},
+       {"mask", "position"},
        {}},
       {"channel_correlation.channel_pairs",
        "every channel against every other",
@@ -474,7 +495,9 @@ const std::vector<Row>& rows() {
        {Feature::continues_stream}},
       {"seed_determinism.other_shape",
        "another shape, another mask",
-       "a stream that begins again when the shape or the operator changes",
+       "a stream that begins again when the shape, the dtype or the operator changes, or that a seed does "
+       "not "
+       "reach then",
        "dependence between masks that is short of equality",
        {},
        0,
@@ -546,16 +569,27 @@ const std::vector<Row>& rows() {
       {"seed_determinism.other_memory",
        "same seed, same bits at other addresses",
        "the address of a tensor or of the seed in the place of the seed",
-       "other alignments of the same tensor",
+       "other alignments of the same tensor (seed_determinism.alignment)",
        {},
        0,
        {"other_memory"},
        {Feature::seeds}},
+      {"seed_determinism.alignment",
+       "same seed, same bits at other alignments",
+       "a kernel that hands random numbers to other elements where a tensor does not begin at an aligned "
+       "address, so "
+       "that a slice and a copy of it have different masks",
+       "alignments of the gradients; adapters, to whom tensors are sent by value",
+       {},
+       0,
+       {"alignment"},
+       {Feature::seeds},
+       Level::recommended},
       {"seed_determinism.reseed_after_calls",
        "a seed begins again after any calls",
        "a generator that is made once by the first seed, or kept for a shape, an operator or a mode and not "
-       "made again",
-       "other threads that draw at the same time",
+       "made again, or that another instance of the backend in the same process moves",
+       "other threads that draw at the same time; other processes on the same device",
        {},
        0,
        {"reseed_after_calls"},
@@ -578,8 +612,8 @@ const std::vector<Row>& rows() {
        {}},
       {"seed_determinism.offset_bits",
        "every bit of the offset",
-       "offsets of which some bits are cut off",
-       "the bits 0 and 1, since some generators take multiples of four only",
+       "offsets of which some bits are cut off, and seeds of which some are where there is an offset",
+       "the bits 0 and 1 of an offset, since some generators take multiples of four only",
        {},
        0,
        {"offset_bits"},
@@ -946,8 +980,8 @@ CheckInfo catalogue_row(std::string_view id, const Dialect& dialect) {
   if (id == "seed_determinism.eval_draws_nothing")
     not_asked(dialect.seed == SeedRule::call || dialect.seed == SeedRule::none, Axis::seed);
   if (id == "seed_determinism.same_seed" || id == "seed_determinism.fresh_process" ||
-      id == "seed_determinism.other_memory" || id == "seed_determinism.reseed_after_calls" ||
-      id == "seed_determinism.forms")
+      id == "seed_determinism.other_memory" || id == "seed_determinism.alignment" ||
+      id == "seed_determinism.reseed_after_calls" || id == "seed_determinism.forms")
     not_asked(dialect.seed == SeedRule::none, Axis::seed);
   if (id == "seed_determinism.seed_zero") {
     not_asked(dialect.seed == SeedRule::none, Axis::seed);

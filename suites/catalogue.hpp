@@ -19,7 +19,7 @@ struct StatisticShare {
 /// All statistics that have a share; the weights add up to 1.
 std::span<const StatisticShare> statistic_shares();
 
-/// Statistics of gradients and embedded layers with their parts of the whole budget, out of what
+/// Statistics of gradients, embedded layers and large calls with their parts of the whole budget, out of what
 /// kCatalogueShare leaves.
 std::span<const StatisticShare> kept_shares();
 

@@ -33,6 +33,7 @@ void add_chunk_overlaps(Registry& registry);     // chunk_overlaps.cpp
 void add_seed_streams(Registry& registry);       // seed_streams.cpp: streams, seed_flips
 void add_other_shape(Registry& registry);        // other_shape.cpp
 void add_seed_bits(Registry& registry);          // seed_bits.cpp
+void add_large_call(Registry& registry);         // large_call.cpp: rates and pairs of its parts
 void add_repeats(Registry& registry);            // repeats.cpp
 void add_seed_instances(Registry& registry, const Dialect& dialect);  // seed_instances.cpp: processes, ranks
 void add_other_memory(Registry& registry, const Dialect& dialect);    // other_memory.cpp

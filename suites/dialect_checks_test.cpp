@@ -515,7 +515,14 @@ TEST_P(BuiltInDialect, PassesABackendThatDoesWhatItSaysInEveryExactCheck) {
       if (!check->applies({protocol, testing::problem_of(problem), 1, 1}).applies) continue;
       PlantedBackend backend;
       obey(backend, dialect);
-      const Judgement j = testing::judge(info.id, protocol, problem, backend, {.registry = &registry});
+      testing::Sampling sampling;
+      sampling.registry = &registry;
+      sampling.instances = [&](const Instance&) -> Expected<std::unique_ptr<Backend>> {
+        auto other = std::make_unique<PlantedBackend>();
+        obey(*other, dialect);
+        return std::unique_ptr<Backend>(std::move(other));
+      };
+      const Judgement j = testing::judge(info.id, protocol, problem, backend, sampling);
       EXPECT_EQ(j.verdict, Verdict::pass) << info.id << " on " << protocol << ": " << j.message;
       ++judged;
     }

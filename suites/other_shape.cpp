@@ -1,6 +1,7 @@
-// seed_determinism.other_shape: a call on another shape goes on with the stream like any other call.
-// Generators that belong to a compiled kernel begin again with each new shape or operator. Exact: masks are
-// compared bit for bit.
+// seed_determinism.other_shape: a call on another shape or dtype goes on with the stream like any other call,
+// and after another seed it has another mask. Generators that belong to a compiled kernel begin again with
+// each new shape, dtype or operator, and a seed may reach the first of them only. Exact: masks are compared
+// bit for bit.
 
 #include <algorithm>
 
@@ -17,21 +18,34 @@ constexpr double kP = 0.5;
 /// Mask entries that are compared: two independent masks agree in all of them with probability 2^-240.
 constexpr std::size_t kCompared = 240;
 
-/// One seed, then calls that differ in the number of elements, in the rank, or in both.
+constexpr unsigned kSeeds = 2;
+
+/// The same calls after each of two seeds.
+std::vector<Step> after_seeds(const std::vector<Problem>& calls) {
+  std::vector<Step> steps;
+  for (unsigned slot = 0; slot < kSeeds; ++slot)
+    for (const Problem& call : calls)
+      steps.push_back(&call == &calls.front() ? seeded_step(call, Input::ones, slot) : next_step(call));
+  return steps;
+}
+
+/// Calls that differ in the number of elements, in the rank, or in both, then in the dtype.
 std::vector<Step> element_steps() {
-  return {seeded_step(problem_of(kP, {256})), next_step(problem_of(kP, {250})),
-          next_step(problem_of(kP, {2, 128})), next_step(problem_of(kP, {255})),
-          next_step(problem_of(kP, {2, 8, 15}))};
+  return after_seeds({problem_of(kP, {256}), problem_of(kP, {250}), problem_of(kP, {2, 128}),
+                      problem_of(kP, {255}), problem_of(kP, {2, 8, 15}), problem_of(kP, {256}, DType::f64),
+                      problem_of(kP, {256}, DType::f16), problem_of(kP, {256}, DType::bf16)});
 }
 
 /// The same for operators that drop channels, among them two operators with the same channels.
 std::vector<Step> channel_steps() {
-  const auto at = [](Op op, std::vector<std::int64_t> shape) {
-    return problem_of(kP, std::move(shape), DType::f32, op);
+  const auto at = [](Op op, std::vector<std::int64_t> shape, DType dtype = DType::f32) {
+    return problem_of(kP, std::move(shape), dtype, op);
   };
-  return {seeded_step(at(Op::dropout2d, {1, 256, 2, 2})), next_step(at(Op::dropout2d, {1, 256, 3, 1})),
-          next_step(at(Op::dropout2d, {1, 250, 2, 2})), next_step(at(Op::dropout3d, {1, 256, 1, 2, 2})),
-          next_step(at(Op::dropout1d, {1, 256, 4}))};
+  const Op op = Op::dropout2d;
+  return after_seeds({at(op, {1, 256, 2, 2}), at(op, {1, 256, 3, 1}), at(op, {1, 250, 2, 2}),
+                      at(Op::dropout3d, {1, 256, 1, 2, 2}), at(Op::dropout1d, {1, 256, 4}),
+                      at(op, {1, 256, 2, 2}, DType::f64), at(op, {1, 256, 2, 2}, DType::f16),
+                      at(op, {1, 256, 2, 2}, DType::bf16)});
 }
 
 class OtherShape final : public RepliesCheck {
@@ -46,15 +60,19 @@ class OtherShape final : public RepliesCheck {
       if (!trial.answered(i)) continue;
       for (std::size_t j = 0; j < i; ++j) {
         if (!trial.reply(j).answered()) continue;
+        const std::size_t of_a_seed = steps.size() / kSeeds;
+        const bool one_seed = i / of_a_seed == j / of_a_seed;
         trial.require(beginning(trial, i) != beginning(trial, j), [&] {
-          return fmt::format(
-              "{} and {}, calls after one seed, have the same mask in the first {} {}: the stream "
-              "begins again with another shape",
-              trial.place(j), trial.place(i), kCompared, by_channel ? "channels" : "elements");
+          return fmt::format("{} and {}, calls after {}, have the same mask in the first {} {}: {}",
+                             trial.place(j), trial.place(i), one_seed ? "one seed" : "two seeds", kCompared,
+                             by_channel ? "channels" : "elements",
+                             one_seed ? "the stream begins again with another shape or dtype"
+                                      : "the seed does not reach every stream");
         });
       }
     }
-    return trial.judgement("calls on different shapes draw different masks");
+    return trial.judgement(
+        "calls on different shapes and dtypes, and after different seeds, draw different masks");
   }
 
  private:
@@ -72,12 +90,12 @@ class OtherShape final : public RepliesCheck {
 }  // namespace
 
 void add_other_shape(Registry& registry) {
-  registry.add_protocol(own_protocol("other_shape", "calls on different shapes after one seed", element_steps,
-                                     element_steps().front().problem));
+  registry.add_protocol(own_protocol("other_shape", "calls on different shapes and dtypes after two seeds",
+                                     element_steps, element_steps().front().problem));
   registry.add_protocol(
       own_protocol("other_channel_shape",
-                   "calls on different shapes, and of different operators on channels, after one "
-                   "seed",
+                   "calls on different shapes and dtypes, and of different operators on channels, after two "
+                   "seeds",
                    channel_steps, channel_steps().front().problem));
   registry.add_check(std::make_unique<OtherShape>());
 }

@@ -202,6 +202,21 @@ TEST(Boundaries, SeeALeftOverVectorThatIsNotDropped) {
   EXPECT_THAT(j.message, HasSubstr("incomplete last vectors of 4 are dropped at 0 "));
 }
 
+TEST(Boundaries, AloneSeeOneDrawForALeftOverVector) {
+  const Stream stream{"op=dropout,p=0.3,shape=1027", 40, 16, 1, "position"};
+  const FillMask fill = [](MaskBits& mask, std::mt19937_64& engine, std::uint64_t, std::uint32_t) {
+    fill_ideal(mask, engine, 0.3);
+    for (std::uint64_t i = 1025; i < 1027; ++i) put(mask, i, mask[1024]);
+  };
+  EXPECT_EQ(judge_stream(check(kBoundaries), stream, ideal(0.3)).verdict, Verdict::pass);
+  const Judgement j = judge_stream(check(kBoundaries), stream, fill);
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, HasSubstr("last two entries of calls are not independent: correlation 1;"));
+  EXPECT_THAT(j.message, HasSubstr("where a call ends"));
+  for (const Statistic& s : j.statistics)
+    EXPECT_EQ(s.rejects(), s.name == "last two entries of calls") << s.name;
+}
+
 TEST(Boundaries, SeeAFirstEntryThatIsAlwaysKept) {
   const Stream stream{"op=dropout,p=0.5,shape=512", 64, 8, 1, "mask"};
   const FillMask fill = [](MaskBits& mask, std::mt19937_64& engine, std::uint64_t, std::uint32_t) {

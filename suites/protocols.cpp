@@ -10,6 +10,9 @@
 namespace dropcheck::suites {
 namespace {
 
+/// Elements of a large call that is still asked for its output: 256 MiB of f32.
+constexpr std::int64_t kMostShownElements = std::int64_t{1} << 26;
+
 constexpr std::array kMaskInputs = {Input::random_integers, Input::alternating, Input::ramp, Input::spikes};
 
 Problem trained(const SampleInfo& sample) {
@@ -57,6 +60,13 @@ std::vector<Step> mask_steps(const SampleInfo& sample, std::uint64_t block) {
 }
 std::vector<Step> position_steps(const SampleInfo& sample, std::uint64_t) {
   return calls_on(sample, Input::ones);
+}
+
+/// One call, which may have more elements than x and y could lie in memory.
+std::vector<Step> large_call_steps(const SampleInfo& sample, std::uint64_t) {
+  std::vector<Step> steps = calls_on(sample, Input::ones);
+  for (Step& step : steps) step.mask_only = element_count(step.problem.shape) > kMostShownElements;
+  return steps;
 }
 
 /// Seeds in succession, a call each.
@@ -270,6 +280,13 @@ void register_protocols(Registry& registry, const Dialect& dialect) {
                          .default_calls = 512,
                          .steps = position_steps,
                          .takes_calls = true,
+                         .streaming = true});
+  registry.add_protocol({.id = "large_call",
+                         .summary = "one large call; of more than 2^26 elements the packed mask of a "
+                                    "constant input alone",
+                         .default_calls = 1,
+                         .steps = large_call_steps,
+                         .named_only = true,
                          .streaming = true});
   registry.add_protocol({.id = "neighbour_seeds",
                          .summary = "a call each after seeds in succession",

@@ -12,31 +12,12 @@
 #include "suites/checks.hpp"
 #include "suites/dialects/row_check.hpp"
 #include "suites/dialects/row_steps.hpp"
+#include "suites/foreign_looks.hpp"
 
 namespace dropcheck::suites {
 namespace {
 
-constexpr double kZ = 4.753424308822899;  // a normal variable stays below it with probability 1 - 1e-6
-
-struct ForeignRow {
-  const char* name;
-  const char* title;
-  ForeignTest foreign;
-  const char* impossible;  // null where it is tried
-  std::vector<Step> (*steps)();
-  void (*judge)(RowTrial&);
-  std::vector<Axis> axes = {};  // under a dialect that says something else on one of these it is not asked
-};
-
-// --- what a tolerance can see
-
-/// The smallest error of a mean that a band of +-tolerance catches with probability 1 - 1e-6, where the mean
-/// has that standard deviation: the band and kZ deviations (normal approximation; these tests have at least
-/// 1000 elements or channels).
-double visible(double tolerance, double deviation) { return tolerance + kZ * deviation; }
-
-/// Standard deviation of the mean of n outputs for inputs of 1: sqrt(p / (q n)).
-double deviation_of_mean(double p, double n) { return std::sqrt(p / ((1 - p) * n)); }
+// --- what a tolerance can see; these tests have at least 1000 elements or channels
 
 std::string mean_text(double relative_tolerance, double p, double n) {
   const double relative = visible(relative_tolerance, deviation_of_mean(p, n));
@@ -48,49 +29,8 @@ std::string mean_text(double relative_tolerance, double p, double n) {
 
 // --- looks
 
-double mean(const RowTrial& trial, std::size_t i, const std::vector<std::byte>& bytes) {
-  const std::size_t n = trial.elements(i, bytes);
-  double sum = 0;
-  for (std::size_t e = 0; e < n; ++e) sum += trial.value(i, bytes, e);
-  return sum / static_cast<double>(n);
-}
-
-double deviation(const RowTrial& trial, std::size_t i, const std::vector<std::byte>& bytes) {
-  const std::size_t n = trial.elements(i, bytes);
-  const double m = mean(trial, i, bytes);
-  double sum = 0;
-  for (std::size_t e = 0; e < n; ++e) sum += std::pow(trial.value(i, bytes, e) - m, 2);
-  return std::sqrt(sum / static_cast<double>(n - 1));
-}
-
-void require_within(RowTrial& trial, std::size_t i, const char* what, double seen, double expected,
-                    double tolerance) {
-  trial.require(std::fabs(seen - expected) < tolerance, [&] {
-    return fmt::format("{}: {} is {:.4g}, more than {} from {:.4g}", trial.place(i), what, seen, tolerance,
-                       expected);
-  });
-}
-
-/// Means of output and gradient of every call against those of what went in.
-void means_within(RowTrial& trial, double tolerance) {
-  for (std::size_t i = 0; i < trial.size(); ++i) {
-    if (!trial.answered(i)) continue;
-    const Reply& reply = trial.reply(i);
-    require_within(trial, i, "the mean of the output", mean(trial, i, reply.y), mean(trial, i, reply.x),
-                   tolerance);
-    if (!reply.dx.empty())
-      require_within(trial, i, "the mean of the gradient", mean(trial, i, reply.dx), mean(trial, i, reply.dy),
-                     tolerance);
-  }
-}
-
 void identities(RowTrial& trial) {
   for (std::size_t i = 0; i < trial.size(); ++i) trial.require_identity(i);
-}
-
-Step with_gradient(Step step) {
-  step.upstream = Input::ones;
-  return step;
 }
 
 // --- test/nn/test_dropout.py
@@ -112,9 +52,9 @@ void moments_within(RowTrial& trial) {
   for (std::size_t i = 0; i < trial.size(); ++i) {
     if (!trial.answered(i)) continue;
     const Reply& reply = trial.reply(i);
-    require_within(trial, i, "the mean", mean(trial, i, reply.y), mean(trial, i, reply.x), 0.1);
-    require_within(trial, i, "the standard deviation", deviation(trial, i, reply.y),
-                   deviation(trial, i, reply.x), 0.1);
+    require_within(trial, i, "the mean", mean_of(trial, i, reply.y), mean_of(trial, i, reply.x), 0.1);
+    require_within(trial, i, "the standard deviation", deviation_of(trial, i, reply.y),
+                   deviation_of(trial, i, reply.x), 0.1);
   }
 }
 
@@ -222,7 +162,7 @@ void channels_whole(RowTrial& trial) {
     trial.require_all(drops.size() / inner, broken, [&] {
       return fmt::format("{}: {} channels are dropped in part", trial.place(i), broken);
     });
-    require_within(trial, i, "the mean of the output", mean(trial, i, trial.reply(i).y), 1, kTheirBand);
+    require_within(trial, i, "the mean of the output", mean_of(trial, i, trial.reply(i).y), 1, kTheirBand);
   }
 }
 
@@ -254,7 +194,7 @@ void sums_between(RowTrial& trial) {
   const double least[] = {70, 99.999}, most[] = {130, 100.001};
   for (std::size_t i = 0; i < trial.size(); ++i) {
     if (!trial.answered(i)) continue;
-    const double sum = 100 * mean(trial, i, trial.reply(i).y);
+    const double sum = 100 * mean_of(trial, i, trial.reply(i).y);
     trial.require(sum > least[i] && sum < most[i], [&] {
       return fmt::format("{}: the sum is {:.4g}, not between {} and {}", trial.place(i), sum, least[i],
                          most[i]);
@@ -314,7 +254,7 @@ void rnn_between(RowTrial& trial) {
 const char* const kPython = "needs the Python front end";
 const char* const kGpu = "needs a CUDA device";
 
-const std::vector<ForeignRow>& foreign_rows() {
+std::span<const ForeignRow> table() {
   static const double alpha_deviation = 1 / std::sqrt(5000.0);
   static const std::vector<ForeignRow> rows = {
       {"alpha_dropout",
@@ -511,14 +451,16 @@ class ForeignCheck final : public RepliesCheck {
 
 }  // namespace
 
+std::span<const ForeignRow> foreign_rows() { return table(); }
+
 std::vector<CheckInfo> pytorch_test_infos() {
   std::vector<CheckInfo> infos;
-  for (const ForeignRow& row : foreign_rows()) infos.push_back(info_of(row));
+  for (const ForeignRow& row : table()) infos.push_back(info_of(row));
   return infos;
 }
 
 void add_pytorch_tests(Registry& registry, const Dialect& dialect) {
-  for (const ForeignRow& row : foreign_rows()) {
+  for (const ForeignRow& row : table()) {
     const Problem problem = row.steps != nullptr ? row.steps().front().problem : problem_of(0.5, {1});
     Problem filed = problem_of(0.5, problem.shape, DType::f32, problem.op);
     if (element_count(filed.shape) == 0) filed.shape = {1};

@@ -43,6 +43,7 @@ void register_suites(Registry& registry, const Dialect& dialect) {
   add_seed_streams(registry);
   add_seed_bits(registry);
   add_other_shape(registry);
+  add_large_call(registry);
   add_repeats(registry);
   add_seed_instances(registry, dialect);
   add_other_memory(registry, dialect);
@@ -75,6 +76,7 @@ void register_suites(Registry& registry, const Dialect& dialect) {
   for (const CheckInfo& info : catalogue()) ids.push_back(info.id);
   registry.order_checks(ids);
   for (const char* name : kProfiles) registry.add_profile(name, embedded_profile(name));
+  registry.add_profile(kCalibrationProfile, embedded_profile(kCalibrationProfile));
 }
 
 }  // namespace suites

@@ -11,6 +11,8 @@ namespace dropcheck::suites {
 
 /// The built-in profiles, from suites/inputs.
 inline constexpr std::array kProfiles = {"smoke", "quick", "standard", "deep", "frameworks"};
+/// One more, that requires no effect: it is for measuring how often correct backends alarm.
+inline constexpr const char* kCalibrationProfile = "calibration";
 
 /// The rows of a check, and how its effects grow with p; none for exact checks.
 struct Requirement {

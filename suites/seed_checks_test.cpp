@@ -1,6 +1,8 @@
 // Checks of seeds against one planted defect each.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "suites/testing/planted_backend.hpp"
 
 namespace dropcheck::suites {
@@ -86,11 +88,63 @@ TEST(OtherMemory, CatchesTheAddressOfTheResultToo) {
   EXPECT_EQ(in_other_memory(backend).verdict, Verdict::fail);
 }
 
+// --- alignment
+
+Judgement at_other_alignments(PlantedBackend& backend) {
+  return judge("seed_determinism.alignment", "alignment", kElements, backend);
+}
+
+TEST(Alignment, PassesWhereASeedIsAllThatCounts) {
+  PlantedBackend backend;
+  std::set<std::uintptr_t> seen;  // bytes that x and y lie past an aligned address
+  backend.before_drawing = [&](const Call& call, PlantedBackend::Engine&) {
+    const TensorView& y = call.in_place ? call.x.view : call.y.view;
+    const auto x_past = reinterpret_cast<std::uintptr_t>(call.x.view.data) % 64;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(y.data) % 64, x_past);
+    if (call.x.view.dtype == DType::f32) seen.insert(x_past);
+    EXPECT_TRUE(call.x.view.is_contiguous());
+  };
+  const Judgement j = at_other_alignments(backend);
+  EXPECT_EQ(j.verdict, Verdict::pass) << j.message;
+  // 4 of f32, 1 in place, 1 of f64 and 4 of f16, of 512 elements each; 1 of 256 channels of 2.
+  EXPECT_EQ(j.comparisons, 11u * 512);
+  EXPECT_EQ(seen, (std::set<std::uintptr_t>{0, 4, 8, 16, 32}));
+}
+
+TEST(Alignment, CatchesAMaskThatGoesByTheAddressOfXOrY) {
+  for (const bool by_y : {false, true}) {
+    PlantedBackend backend;
+    backend.before_drawing = [by_y](const Call& call, PlantedBackend::Engine& engine) {
+      const TensorView& looked_at = by_y && !call.in_place ? call.y.view : call.x.view;
+      if (call.seed) engine.seed(*call.seed + reinterpret_cast<std::uintptr_t>(looked_at.data) % 16);
+    };
+    const Judgement j = at_other_alignments(backend);
+    EXPECT_EQ(j.verdict, Verdict::fail);
+    EXPECT_THAT(j.message, HasSubstr("4 bytes past an aligned address"));
+    EXPECT_EQ(in_other_memory(backend).verdict, Verdict::pass) << "these are aligned alike";
+  }
+}
+
+TEST(Alignment, IsUnsupportedWithoutTheLayout) {
+  PlantedBackend backend;
+  backend.claims.layouts = {Layout::contiguous};
+  const Judgement j = at_other_alignments(backend);
+  EXPECT_EQ(j.verdict, Verdict::unsupported);
+  EXPECT_THAT(j.message, HasSubstr("layout shifted"));
+}
+
+TEST(Alignment, IsAFindingAndNoFailureOfTheRun) {
+  EXPECT_EQ(testing::suites_registry().check("seed_determinism.alignment")->info().level, Level::recommended);
+}
+
 // --- a seed after other calls
 
-Judgement reseeded(PlantedBackend& backend) {
+Judgement reseeded(PlantedBackend& backend,
+                   const Sampling& sampling = with_instances([](const Instance&, std::uint64_t seed) {
+                     return seed;
+                   })) {
   return judge("seed_determinism.reseed_after_calls", "reseed_after_calls", "op=dropout,p=0.5,shape=600",
-               backend);
+               backend, sampling);
 }
 
 TEST(ReseedAfterCalls, PassesWhereASeedBeginsItsStreamAgain) {
@@ -112,6 +166,21 @@ TEST(ReseedAfterCalls, CatchesAStateThatTheFirstSeedMadeForGood) {
   const Judgement j = reseeded(backend);
   EXPECT_EQ(j.verdict, Verdict::fail);
   EXPECT_THAT(j.message, HasSubstr("before and after other calls"));
+}
+
+TEST(ReseedAfterCalls, CatchesAStateThatAnotherInstanceHasMade) {
+  PlantedBackend backend;
+  std::uint64_t salt = 0;  // of the process
+  backend.before_drawing = [&](const Call& call, PlantedBackend::Engine& engine) {
+    if (call.seed) engine.seed(*call.seed + salt);
+  };
+  EXPECT_EQ(reseeded(backend).verdict, Verdict::pass);
+  const Judgement j = reseeded(backend, with_instances([&](const Instance&, std::uint64_t seed) {
+                                 ++salt;
+                                 return seed;
+                               }));
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, HasSubstr("calls of another instance"));
 }
 
 TEST(ReseedAfterCalls, CatchesANumberThatOneCallLeftOver) {
@@ -143,7 +212,27 @@ TEST(OffsetBits, PassABackendThatUsesThemAll) {
   PlantedBackend backend = with_offset([](std::uint64_t offset) { return offset; });
   const Judgement j = offset_bits(backend);
   EXPECT_EQ(j.verdict, Verdict::pass) << j.message;
-  EXPECT_EQ(j.comparisons, 62u);
+  EXPECT_EQ(j.comparisons, 62u + 8u);
+}
+
+TEST(OffsetBits, CatchASeedOfWhichAnOffsetLeavesHalf) {
+  PlantedBackend backend;
+  backend.before_drawing = [](const Call& call, PlantedBackend::Engine& engine) {
+    if (!call.seed) return;
+    const std::uint64_t seed = call.offset == 0 ? *call.seed : *call.seed & 0xFFFFFFFFu;
+    engine.seed(seed ^ call.offset * 0x9E3779B97F4A7C15u);
+  };
+  const Judgement j = offset_bits(backend);
+  EXPECT_EQ(j.verdict, Verdict::fail);
+  EXPECT_THAT(j.message, HasSubstr("at offset 0x4 (calls) give the same mask of 256 entries"));
+}
+
+TEST(OffsetBits, AskForNoSeedBitsBeyondThoseThatABackendClaims) {
+  PlantedBackend backend = with_offset([](std::uint64_t offset) { return offset; });
+  backend.claims.seed_bits = 32;
+  const Judgement j = offset_bits(backend);
+  EXPECT_EQ(j.verdict, Verdict::pass) << j.message;
+  EXPECT_EQ(j.comparisons, 62u + 4u);
 }
 
 TEST(OffsetBits, CatchAnUpperHalfThatIsCutOff) {

@@ -16,8 +16,10 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Cases of seed_determinism in profile quick that fail, each with its message.
-std::map<std::string, std::string> failures(const std::string& stream, const std::string& problem) {
+/// Cases of seed_determinism in profile quick that fail, each with its message. Checks that ask their own
+/// questions are asked by name only.
+std::map<std::string, std::string> failures(const std::string& stream, const std::string& problem,
+                                            const std::string& check_glob = "") {
   Registry registry;
   register_suites(registry);
   registry.add_backend({"reference", "reference:STREAM", "simulated", true, reference::open_reference});
@@ -25,6 +27,7 @@ std::map<std::string, std::string> failures(const std::string& stream, const std
   options.profile = "quick";
   options.suites = {"seed_determinism"};
   options.only_case = testing::problem_of(problem);
+  options.check_glob = check_glob;
   const auto plan = make_plan(registry, options);
   if (!plan) throw std::logic_error(plan.error().message);
   const std::string spec = "reference:" + stream;
@@ -72,6 +75,15 @@ TEST_P(DoubleCells, ShowThatTwoAtOnceReadTheWordsOfTheCallBefore) {
 INSTANTIATE_TEST_SUITE_P(OfQuick, DoubleCells,
                          ::testing::Values("op=dropout,p=0.1,dtype=f64,shape=128x128x128,calls=2",
                                            "op=dropout,p=0.5,dtype=f64,shape=128x128x128,calls=2"));
+
+TEST(Alignment, IsWhatTheFusedKernelGoesBy) {
+  const char* const kProblem = "op=dropout,p=0.5,shape=1024";
+  const auto failed = failures(kNewer, kProblem, "seed_determinism.alignment");
+  ASSERT_TRUE(failed.contains("seed_determinism.alignment"));
+  EXPECT_THAT(failed.at("seed_determinism.alignment"), HasSubstr("4 bytes past an aligned address"));
+  EXPECT_TRUE(failures(kNewer, kProblem, "seed_determinism.other_memory").empty())
+      << "these are aligned alike";
+}
 
 }  // namespace
 }  // namespace dropcheck::suites

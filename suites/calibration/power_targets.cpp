@@ -74,6 +74,15 @@ Plant one_lane(std::size_t modulus, std::size_t lane) {
   };
 }
 
+/// The first of so many equal parts has another rate.
+Plant first_part(std::size_t parts) {
+  return [=](double p, double effect, BitSource& source, MaskBits& mask) {
+    fill(mask, Rate(p), source);
+    const Rate rate(p + either(effect, p, source));
+    for (std::uint64_t& word : mask.words().first(mask.words().size() / parts)) word = rate.word(source);
+  };
+}
+
 /// Blocks whose entries have this mean correlation: their counts a variance ratio of 1 + (bits - 1) effect.
 Plant block_variance(std::uint64_t bits) {
   return [=](double p, double effect, BitSource& source, MaskBits& mask) {
@@ -444,6 +453,10 @@ std::vector<PowerTarget> power_targets() {
       stream_pair(kStreamSteps));
   add("S11", "seed_determinism.streams", kAllStreams, "masks of 64 seeds share a factor", streams,
       common_factor(kStreamSteps));
+  add("L1", "mask_rate.large_call", "worst part of a large call", "the first of 16 parts has another rate",
+      sample_of({kSmall}, 1, "large_call"), first_part(16));
+  add("L2", "channel_correlation.large_call", "entries 2^17 apart", "the halves of a call are correlated",
+      sample_of({kSmall}, 1, "large_call"), stream_pair(2));
   add("S12", "mask_rate.gaps", "distances between drops", "short distances are more or less frequent", small,
       distances(false));
   add("S12", "mask_rate.gaps", "oddest distance", "distances of 1 are more or less frequent", small,

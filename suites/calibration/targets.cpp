@@ -500,6 +500,8 @@ std::vector<Target> table() {
                        [=](const SampleInfo& s) { return block_variances(s, bits); });
     if (bits == 65536) t.sizes = {1u << 24};
   }
+  tilted("S4", "mask_rate.dispersion", "whole calls", small_tensor,
+         [](const SampleInfo& s) { return block_variances(s, kPositions); });
   tilted("S5", "mask_rate.block_histogram", "drops per 64 entries", one_call, word_count_cells);
   tilted("S5", "mask_rate.block_histogram", "oddest number of drops per 64 entries", one_call,
          [](const SampleInfo& s) { return word_count_cell(s, 6); })
@@ -620,7 +622,9 @@ const std::vector<NotMeasured>& not_measured() {
        "one repeat rejects, and the union bound on a chance repeat is 1e-12; there are no other p-values"},
       {"S28", "gradient_consistency.expectation", "the bound and the code of S25, on gradients"},
       {"E1, E2", "embedding.subnetworks", "Pearson's sum as in S5, and exact binomial laws as in S1"},
-      {"E3", "embedding.mc_estimate", "the bound and the code of S25, on terms of any law"}};
+      {"E3", "embedding.mc_estimate", "the bound and the code of S25, on terms of any law"},
+      {"L1", "mask_rate.large_call", "the law and the code of S3, on parts of a call instead of lanes"},
+      {"L2", "channel_correlation.large_call", "the law and the code of S11, on parts of one call"}};
   return all;
 }
 

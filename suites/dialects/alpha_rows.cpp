@@ -223,9 +223,10 @@ void judge_many_alphas(RowTrial& trial) {
         const auto exact = reference::alpha_values(trial.value(i, trial.reply(i).x, e), p, DType::f32);
         for (int power = 1; power <= 2; ++power) {
           Moment& m = moments[power - 1];
-          const double kept = std::pow(exact.kept, power), dropped = std::pow(exact.dropped, power);
+          const auto raised = [power](double value) { return power == 1 ? value : value * value; };
+          const double kept = raised(exact.kept), dropped = raised(exact.dropped);
           const double weight = kept - dropped;
-          m.deviation += std::pow(y, power) - (q * kept + p * dropped);
+          m.deviation += raised(y) - (q * kept + p * dropped);
           m.sum_squares += weight * weight;
           m.largest = std::max(m.largest, std::abs(weight));
           // What rounding may add, so that the bound stays a bound.

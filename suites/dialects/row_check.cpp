@@ -17,30 +17,7 @@ constexpr double kShareOfHypothesis = 0.001;
 
 class RepliesObserver final : public MergingObserver<RepliesObserver> {
  public:
-  void observe(const StepRecord& record) override {
-    Reply reply;
-    reply.index = record.index;
-    reply.seed = record.seed;
-    if (record.observation->has_value()) {
-      reply.seen = record.observation->value();
-      reply.x.assign(record.x.begin(), record.x.end());
-      reply.y = dense_bytes(record.y);
-      reply.dy.assign(record.dy.begin(), record.dy.end());
-      reply.dx = dense_bytes(record.dx);
-      for (const auto& [name, view] : record.extra) reply.extra[name] = dense_bytes(view);
-      if (record.gradient != nullptr) {
-        if (record.gradient->has_value()) reply.gradient_seen = record.gradient->value();
-        else reply.gradient_refusal = record.gradient->error();
-      }
-    } else {
-      reply.refusal = record.observation->error();
-      if (record.step->problem.in_place) {  // what the refusal left of the caller's tensor
-        reply.x.assign(record.x.begin(), record.x.end());
-        reply.y = dense_bytes(record.y);
-      }
-    }
-    replies.push_back(std::move(reply));
-  }
+  void observe(const StepRecord& record) override { replies.push_back(reply_of(record)); }
   void add(const RepliesObserver& later) {
     replies.insert(replies.end(), later.replies.begin(), later.replies.end());
   }
@@ -106,6 +83,31 @@ class RowCheck final : public RepliesCheck {
 };
 
 }  // namespace
+
+Reply reply_of(const StepRecord& record) {
+  Reply reply;
+  reply.index = record.index;
+  reply.seed = record.seed;
+  if (record.observation->has_value()) {
+    reply.seen = record.observation->value();
+    reply.x.assign(record.x.begin(), record.x.end());
+    reply.y = dense_bytes(record.y);
+    reply.dy.assign(record.dy.begin(), record.dy.end());
+    reply.dx = dense_bytes(record.dx);
+    for (const auto& [name, view] : record.extra) reply.extra[name] = dense_bytes(view);
+    if (record.gradient != nullptr) {
+      if (record.gradient->has_value()) reply.gradient_seen = record.gradient->value();
+      else reply.gradient_refusal = record.gradient->error();
+    }
+  } else {
+    reply.refusal = record.observation->error();
+    if (record.step->problem.in_place) {  // what the refusal left of the caller's tensor
+      reply.x.assign(record.x.begin(), record.x.end());
+      reply.y = dense_bytes(record.y);
+    }
+  }
+  return reply;
+}
 
 Applicability RepliesCheck::applies(const SampleInfo& sample) const {
   const std::vector<std::string>& protocols = info().protocols;

@@ -13,6 +13,9 @@ namespace dropcheck::suites {
 std::string row_check_id(int number);
 CheckInfo row_info(const RowDefinition& definition, const Dialect& dialect = pytorch_dialect());
 
+/// All that a record brought.
+Reply reply_of(const StepRecord& record);
+
 /// A check of one protocol that keeps whatever its steps bring.
 class RepliesCheck : public Check {
  public:
