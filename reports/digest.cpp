@@ -53,6 +53,11 @@ bool is_finding(Verdict verdict) {
 }
 
 bool is_recommended(const ResultRecord& result) { return result.level == "recommended"; }
+bool is_rival(std::string_view check_id) { return check_id.starts_with("rival:"); }
+bool is_only_rivals(const BackendDigest& backend) {
+  return !backend.checks.empty() && std::all_of(backend.checks.begin(), backend.checks.end(),
+                                                [](const CheckDigest& check) { return is_rival(check.id); });
+}
 
 const Statistic* quoted_statistic(const ResultRecord& result) {
   const auto key = [](const Statistic& s) {

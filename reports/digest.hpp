@@ -56,6 +56,10 @@ struct Digest {
 
 bool is_finding(Verdict verdict);
 bool is_recommended(const ResultRecord& result);
+/// Whether the check is the restated test of another project, whose verdict is its own.
+bool is_rival(std::string_view check_id);
+/// Whether the backend was judged, and by nothing but such tests.
+bool is_only_rivals(const BackendDigest& backend);
 /// The statistic that a sentence about the result should quote, of any stage: one that rejects, then the
 /// smallest p-value.
 const Statistic* quoted_statistic(const ResultRecord& result);

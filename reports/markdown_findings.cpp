@@ -64,7 +64,8 @@ std::string counts_sentence(const CheckDigest& check) {
   std::string text = fmt::format("{}", fmt::join(parts, ", "));
   if (const std::string doubts = doubts_text(check.results); !doubts.empty())
     text += fmt::format(" ({})", doubts);
-  if (check.is_recommended()) text += " (a recommended check: it does not decide)";
+  if (is_rival(check.id)) text += " (a rival's test: its verdict is its own and decides nothing)";
+  else if (check.is_recommended()) text += " (a recommended check: it does not decide)";
   return text;
 }
 

@@ -35,6 +35,7 @@ std::string_view word_of(const BackendDigest& backend) {
   if (backend.tally.of(Verdict::fail) != 0) return "FAIL";
   if (backend.tally.of(Verdict::error) != 0) return "ERROR";
   if (backend.tally.of(Verdict::inconclusive) != 0) return "INCONCLUSIVE";
+  if (is_only_rivals(backend)) return "RIVALS";
   return backend.tally.passed() == 0 ? "NOTHING" : "PASS";
 }
 
@@ -112,7 +113,9 @@ std::string finding_lines(const ResultRecord& result, bool color) {
   std::string text = fmt::format(
       "{}{} {} {} {}{}\n", painted(word, color), doubt.empty() ? std::string() : fmt::format(" ({})", doubt),
       clean_line(result.backend, 200), clean_line(result.check, 100), clean_line(result.problem, 300),
-      is_recommended(result) ? " (recommended: does not decide)" : "");
+      is_rival(result.check)   ? " (a rival's verdict: decides nothing)"
+      : is_recommended(result) ? " (recommended: does not decide)"
+                               : "");
   if (!result.message.empty()) text += fmt::format("  {}\n", clean_line(result.message, 600));
   if (!result.repro.empty()) {
     const std::string line = clean_line(result.repro, 8192);

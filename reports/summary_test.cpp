@@ -26,6 +26,28 @@ TEST(ConsoleSummary, PassIsShortAndSaysWhatWouldHaveBeenCaught) {
       EndsWith("\nPASS: reference, libtorch 1.13.1 behave as dropout (dialect pytorch, profile quick)\n"));
 }
 
+TEST(ConsoleSummary, ARivalsVerdictIsNotTakenForOurs) {
+  RunRecord run = passing_run();
+  run.header.filters = "suite=rival:tinygrad";
+  run.header.checks.clear();
+  for (ResultRecord& result : run.results) {
+    result.check = "rival:tinygrad.count";
+    result.level = "recommended";
+  }
+  run.results.back().verdict = Verdict::fail;
+  const std::string text = console_summary(run, false);
+  EXPECT_THAT(text, HasSubstr("RIVALS       libtorch 1.13.1: rival:tinygrad 1 of 2 passed"));
+  EXPECT_THAT(text, HasSubstr("FAIL libtorch rival:tinygrad.count"));
+  EXPECT_THAT(text, HasSubstr("(a rival's verdict: decides nothing)"));
+  EXPECT_THAT(text,
+              EndsWith("\nNOTHING DECIDED: reference: 2 of 2 results passed; libtorch 1.13.1: 1 of 2 results "
+                       "passed (suite=rival:tinygrad); the verdict of a rival's test is its own and decides "
+                       "nothing\n"));
+  run.results.front().check = "mask_rate.rate";
+  run.results.front().level = "required";
+  EXPECT_THAT(console_summary(run, false), HasSubstr("\nPASS: "));
+}
+
 TEST(ConsoleSummary, InconclusiveSaysWhyInAFewWords) {
   RunRecord run = staged_run();
   const std::string failed = console_summary(run, false);

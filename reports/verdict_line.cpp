@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "reports/doubt.hpp"
 #include "reports/escape.hpp"
 
@@ -61,6 +63,19 @@ std::string joined(const std::string& a, const std::string& b) {
   return a.empty() || b.empty() ? a + b : a + "; " + b;
 }
 
+/// What the tests of others say, where nothing else was asked.
+VerdictLine line_of_rivals(const RunHeader& header, const Digest& digest) {
+  std::vector<std::string> parts;
+  for (const BackendDigest& backend : digest.backends) {
+    if (!is_only_rivals(backend)) continue;
+    parts.push_back(fmt::format("{}: {} of {} results passed", display_name(backend, header),
+                                backend.tally.passed(), backend.tally.decided()));
+  }
+  return {"⚪", "NOTHING DECIDED",
+          fmt::format("{} ({}); the verdict of a rival's test is its own and decides nothing",
+                      some_of(parts, "; ", "backends"), clean_line(header.filters, 300))};
+}
+
 VerdictLine line_of_results(const RunRecord& run, const Digest& digest) {
   const RunHeader& header = run.header;
   const auto has_code = [&](ExitCode code) { return run.footer.exit_code == static_cast<int>(code); };
@@ -79,6 +94,8 @@ VerdictLine line_of_results(const RunRecord& run, const Digest& digest) {
     return {"❔", "INCONCLUSIVE", affected(header, digest, Verdict::inconclusive, "allow no conclusion")};
   if (has_code(ExitCode::no_comparison))
     return {"⚪", "NOTHING COMPARED", "no check compared anything, so nothing is known about any backend"};
+  if (!digest.backends.empty() && std::all_of(digest.backends.begin(), digest.backends.end(), is_only_rivals))
+    return line_of_rivals(header, digest);
   std::vector<std::string> names;
   std::size_t passed = 0;
   for (const BackendDigest& backend : digest.backends) {

@@ -9,7 +9,8 @@ namespace dropcheck::reports {
 
 struct VerdictLine {
   std::string icon;
-  std::string word;      // "PASS", "FAIL", "ERROR", "INCONCLUSIVE", "NOTHING COMPARED", "INCOMPLETE"
+  std::string word;      // "PASS", "FAIL", "ERROR", "INCONCLUSIVE", "NOTHING COMPARED", "NOTHING DECIDED",
+                         // "INCOMPLETE"
   std::string sentence;  // plain text, clean, not escaped
 };
 
