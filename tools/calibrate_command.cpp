@@ -4,17 +4,19 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <fstream>
 
+#include "harness/run/atomic_file.hpp"
 #include "suites/calibration/calibration.hpp"
 #include "suites/calibration/power.hpp"
 #include "tools/commands.hpp"
+#include "tools/whole_calibration_page.hpp"
 
 namespace dropcheck::tools {
 namespace {
 
 using namespace suites::calibration;
 using Clock = std::chrono::steady_clock;
+constexpr std::size_t kMostPage = std::size_t{1} << 26;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -36,10 +38,14 @@ ExitCode deliver(const CalibrateArguments& arguments, const std::string& page, b
   if (arguments.out.empty()) {
     fmt::print("{}", page);
   } else {
-    std::ofstream file(arguments.out, std::ios::binary);
-    file << page;
-    file.close();
-    if (!file) return usage_error(fmt::format("--out={} cannot be written", arguments.out));
+    const auto old = read_plain_file(arguments.out, kMostPage);
+    if (!old) return usage_error(fmt::format("--out: {}", old.error().message));
+    // What --full has written there stays.
+    const auto whole = section_in(old->value_or(""));
+    if (!whole) return usage_error(fmt::format("--out={}: {}", arguments.out, whole.error().message));
+    const Status written =
+        replace_file(arguments.out, whole->empty() ? page : fmt::format("{}\n{}", page, *whole));
+    if (!written) return usage_error(fmt::format("--out={} cannot be written", arguments.out));
   }
   return fails ? ExitCode::fail : ExitCode::pass;
 }
@@ -108,6 +114,7 @@ ExitCode calibrate_command(const Registry& registry, CalibrateArguments argument
   Selection lanes;
   lanes.threads = arguments.threads;
   arguments.threads = lanes_of(lanes);
+  if (arguments.full) return calibrate_whole(registry, arguments);
   return arguments.power ? calibrate_power(registry, arguments) : calibrate_p_values(registry, arguments);
 }
 

@@ -154,6 +154,12 @@ INSTANTIATE_TEST_SUITE_P(
                  "no check matches 'mask_rate.nosuch': 'dropcheck list checks' shows their names"},
         BadInput{
             "Suite", {"--backend=reference", "--suite=nosuch"}, "suite 'nosuch' is not known: write one of"},
+        BadInput{"Rival",
+                 {"--backend=reference", "--suite=rival:nobody"},
+                 "rival 'nobody' is not known: write one of pytorch_nn, pytorch_native, "},
+        BadInput{"RivalsCheck",
+                 {"--backend=reference", "--check=rival:tinygrad.nosuch"},
+                 "no check matches 'rival:tinygrad.nosuch'"},
         BadInput{"Key",
                  {"--backend=reference", "--case=op=dropout,p=0.1,shap=4"},
                  "column 18: key 'shap' is not known"},
@@ -550,6 +556,56 @@ TEST_F(CommandLine, PlanShowsSamplesAndBudgetWithoutJudging) {
   EXPECT_LE(plan.at("elements").get<double>(), 1e7);
   EXPECT_FALSE(fs::exists(folder_ / "dropcheck-out"));
   expect_usage_error(dropcheck({"plan", "--backend=nosuch"}), "backend 'nosuch' is not known");
+}
+
+// --- the tests of others
+
+TEST_F(CommandLine, ARivalsFailureIsToldAndDecidesNothing) {
+  const Outcome o = run({"--backend=mutant:threshold8,cpu", "--suite=rival:tinygrad,rival:mlpack"});
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_THAT(o.out, HasSubstr("FAIL mutant:threshold8 rival:tinygrad.count"));
+  EXPECT_THAT(o.out, HasSubstr("(a rival's verdict: decides nothing)"));
+  EXPECT_THAT(o.out, HasSubstr("NOTHING DECIDED: mutant:threshold8: "));
+  EXPECT_THAT(o.out, Not(HasSubstr("PASS")));
+  EXPECT_THAT(text_of(folder_ / "out" / "report.md"),
+              HasSubstr("a rival's test: its verdict is its own and decides nothing"));
+  std::size_t failed = 0;
+  for (const Json& result : results("mutant:threshold8")) {
+    EXPECT_EQ(result.at("level"), "recommended");
+    EXPECT_THAT(result.at("check").get<std::string>(), StartsWith("rival:"));
+    if (result.at("verdict") != "fail") continue;
+    ++failed;
+    EXPECT_THAT(result.at("repro").get<std::string>(), HasSubstr("--check=rival:"));
+  }
+  EXPECT_GT(failed, 0u);
+  EXPECT_EQ(footer().at("verdict"), "pass");
+  EXPECT_EQ(footer().at("exit_code"), 0);
+}
+
+TEST_F(CommandLine, ARivalBesideOursChangesNeitherVerdictNorShares) {
+  const auto ours = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--backend=mutant:threshold8", "--profile=smoke"});
+    EXPECT_EQ(run(arguments).code, 1);
+    std::vector<Json> kept;
+    for (Json result : results())
+      if (!result.at("check").get<std::string>().starts_with("rival:")) kept.push_back(std::move(result));
+    return kept;
+  };
+  EXPECT_EQ(ours({"--suite=mask_rate"}), ours({"--suite=mask_rate,rival:mlx"}));
+}
+
+TEST_F(CommandLine, RivalsAreThereOnlyForWhoNamesThem) {
+  const Outcome listed = dropcheck({"list", "rivals"});
+  EXPECT_EQ(listed.code, 0);
+  for (const char* part : {"rival:xformers", "a205b24e", "rival:tinygrad", "rival:flaggems"})
+    EXPECT_THAT(listed.out, HasSubstr(part));
+  for (const char* what : {"checks", "suites"})
+    EXPECT_THAT(dropcheck({"list", what}).out, Not(HasSubstr("rival:"))) << what;
+  EXPECT_THAT(dropcheck({"plan", "--backend=reference", "--json"}).out, Not(HasSubstr("rival:")));
+  const Outcome planned = dropcheck({"plan", "--backend=reference", "--suite=rival:xformers", "--json"});
+  EXPECT_THAT(planned.out, HasSubstr("rival:xformers.rate_by_place"));
+  EXPECT_THAT(planned.out, Not(HasSubstr("mask_rate")));
+  EXPECT_THAT(dropcheck({"explain", "rival:xformers.pooled_rate"}).out, HasSubstr("test_mem_eff_attention"));
 }
 
 TEST_F(CommandLine, DoctorSaysWhatWorks) {

@@ -54,9 +54,25 @@ struct CalibrateArguments {
   std::optional<std::uint64_t> runs;  // masks a cell, or seeds a defect
   bool brief = false;
   bool power = false;
+  bool full = false;                  // whole runs of these backends
+  std::vector<std::string> backends;  // empty: reference and cpu
+  std::string state;                  // file that keeps what is done; empty: none
   std::uint64_t seed = kDefaultSeed;
   unsigned threads = 0;
   std::string out;  // file; empty: standard output
+};
+
+struct MutantsArguments {
+  std::string profile = "standard";           // the largest that named checks are asked in
+  std::string matrix_profile = "frameworks";  // that all checks are asked in
+  std::string glob;                           // of mutants' ids; empty: all
+  std::vector<std::string> also;              // backends that no list names
+  bool rivals = true;
+  std::vector<std::string> only_rivals;  // names; empty: all
+  std::uint64_t clean_runs = 0;          // of each rival's suite on a clean backend
+  std::uint64_t seed = kDefaultSeed;
+  unsigned threads = 0;
+  std::string out;  // folder; empty: nothing is written
 };
 
 struct InitArguments {
@@ -90,6 +106,13 @@ ExitCode conformance_command(const std::vector<std::string>& results, const std:
 ExitCode ledger_command(const std::string& file, bool json);
 /// Exit code 1 when p-values or power are not what they should be.
 ExitCode calibrate_command(const Registry& registry, CalibrateArguments arguments);
+/// Its part for --full: alarms of whole runs. Exit code 1 when they lie beyond their limits, or a run fails;
+/// 2 when it was stopped.
+ExitCode calibrate_whole(const Registry& registry, const CalibrateArguments& arguments);
+/// Asks the checks, and the tests of others, about backends that are wrong on purpose. Exit code 1 when a
+/// mutant survives the check that was named for it, or a check fires where it must not; 5 when none
+/// was asked.
+ExitCode mutants_command(const MutantsArguments& arguments);
 ExitCode doctor_command(const Registry& registry, bool json);
 /// Writes the skeleton of an adapter into a new folder.
 ExitCode init_command(const InitArguments& arguments);

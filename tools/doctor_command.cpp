@@ -43,6 +43,8 @@ ExitCode doctor_command(const Registry& registry, bool json) {
     findings.push_back(examine(registry, "libtorch in a worker", "libtorch", in_worker));
     findings.push_back(examine(registry, "libtorch in process", "libtorch", here));
   }
+  findings.push_back(examine(registry, "backend cuda", "cuda", in_worker));
+  findings.push_back(examine(registry, "backend cuda-curand", "cuda-curand", in_worker));
   const Environment machine = machine_facts();
   if (json) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();

@@ -9,6 +9,7 @@
 #include "suites/dialect_file.hpp"
 #include "tools/commands.hpp"
 #include "tools/registration.hpp"
+#include "tools/rival_suites.hpp"
 
 namespace {
 
@@ -59,7 +60,10 @@ void add_selection(CLI::App& command, Selection& s) {
       .add_option("--backend", s.backends,
                   "Backends to judge, joined by commas; may be repeated ('list backends' shows them)")
       ->default_str("reference,cpu,libtorch");
-  command.add_option("--suite", s.suites, "Only these suites")->delimiter(',');
+  command
+      .add_option("--suite", s.suites,
+                  "Only these suites; rival:NAME for the tests of others ('list rivals')")
+      ->delimiter(',');
   command.add_option("--check", s.check_glob, "Only checks whose id matches this glob, e.g. 'mask_rate.*'");
   command.add_option("--case", s.only_case,
                      "Only this problem, as a descriptor: op=dropout,p=0.1,shape=1024x1024");
@@ -132,11 +136,14 @@ int run_cli(int argc, char** argv) {
   add_selection(*overhead_app, timed);
 
   std::string what, profile = "quick";
-  CLI::App* list_app =
-      app.add_subcommand("list", "List backends, checks, rows, suites, cases, dialects or roundings");
-  list_app->add_option("what", what, "backends, checks, rows, suites, cases, dialects or roundings")
+  CLI::App* list_app = app.add_subcommand(
+      "list", "List backends, checks, rows, suites, rivals, cases, dialects, roundings or mutants");
+  list_app
+      ->add_option("what", what,
+                   "backends, checks, rows, suites, rivals, cases, dialects, roundings or mutants")
       ->required()
-      ->check(CLI::IsMember({"backends", "checks", "rows", "suites", "cases", "dialects", "roundings"}));
+      ->check(CLI::IsMember(
+          {"backends", "checks", "rows", "suites", "rivals", "cases", "dialects", "roundings", "mutants"}));
   list_app->add_option("--profile", profile, "Whose cases")->capture_default_str();
   std::string list_dialect = "pytorch", explain_dialect = "pytorch";
   add_dialect(*list_app, list_dialect);
@@ -177,11 +184,47 @@ int run_cli(int argc, char** argv) {
   calibrate_app->add_flag(
       "--power", calibrated.power,
       "Plant defects of the size that statistics say they find, and count how often they do");
+  CLI::Option* full = calibrate_app->add_flag("--full", calibrated.full,
+                                              "Run the profile 'calibration' over and over on correct "
+                                              "backends and count the runs that alarm; --runs by "
+                                              "default 10000, with --short 300");
+  calibrate_app
+      ->add_option("--backend", calibrated.backends,
+                   "With --full: correct backends, joined by commas; may be repeated; default: reference,cpu")
+      ->needs(full)
+      ->allow_extra_args(false);
+  calibrate_app
+      ->add_option("--state", calibrated.state,
+                   "With --full: file that keeps what is done, to stop and to go on")
+      ->needs(full);
   calibrate_app->add_option("--seed", calibrated.seed, "Seed, decimal or 0x hexadecimal")
       ->default_str("0x5eed");
   calibrate_app->add_option("--threads", calibrated.threads, "0 means one a core")->capture_default_str();
   calibrate_app->add_option("--out", calibrated.out,
                             "File for the page, in Markdown; default: standard output");
+
+  MutantsArguments mutants;
+  CLI::App* mutants_app = app.add_subcommand(
+      "mutants",
+      "Judge the checks: who notices backends that are wrong on purpose, beside the tests of others");
+  mutants_app->add_option("--profile", mutants.profile, "The largest in which named checks are asked")
+      ->capture_default_str();
+  mutants_app->add_option("--only", mutants.glob, "Only mutants whose id matches this glob");
+  mutants_app->add_option("--matrix", mutants.matrix_profile, "Profile in which all checks are asked")
+      ->capture_default_str();
+  mutants_app->add_option("--also", mutants.also, "A backend to ask beside them, e.g. plugin:./mine.so")
+      ->allow_extra_args(false);
+  auto* no_rivals = mutants_app->add_flag("!--no-rivals", mutants.rivals, "Leave the tests of others away");
+  mutants_app->add_option("--rivals", mutants.only_rivals, "Only the tests of these others ('list rivals')")
+      ->delimiter(',')
+      ->excludes(no_rivals);
+  mutants_app
+      ->add_option("--clean-runs", mutants.clean_runs,
+                   "Count false alarms of the tests of others in so many runs on a clean backend")
+      ->capture_default_str();
+  mutants_app->add_option("--seed", mutants.seed, "Seed, decimal or 0x hexadecimal")->default_str("0x5eed");
+  mutants_app->add_option("--threads", mutants.threads, "0 means one a core")->capture_default_str();
+  mutants_app->add_option("--out", mutants.out, "Folder for the page, the picture and the matrix in JSON");
 
   CLI::App* doctor_app =
       app.add_subcommand("doctor", "Say what works on this machine, what is missing and how to get it");
@@ -235,6 +278,11 @@ int run_cli(int argc, char** argv) {
   if (!dialect) return static_cast<int>(usage_error(dialect.error().message));
   run.selection.rules = planned.rules = timed.rules = *dialect;
   Registry registry = make_registry(*dialect);
+  // What others test is there only for who names it.
+  const Selection& asked = *plan_app ? planned : *overhead_app ? timed : run.selection;
+  const Status rivals = *explain_app ? add_rivals(registry, {}, check_id)
+                                     : add_rivals(registry, asked.suites, asked.check_glob);
+  if (!rivals) return static_cast<int>(usage_error(rivals.error().message));
   if (*run_app) {
     const Status locked = apply_lock(registry, run);
     if (!locked) return static_cast<int>(usage_error(locked.error().message));
@@ -253,6 +301,7 @@ int run_cli(int argc, char** argv) {
   if (*conformance_app) code = conformance_command(conformance_results, page);
   if (*ledger_app) code = ledger_command(ledger, json);
   if (*calibrate_app) code = calibrate_command(registry, calibrated);
+  if (*mutants_app) code = mutants_command(mutants);
   if (*doctor_app) code = doctor_command(registry, json);
   return static_cast<int>(code.value_or(ExitCode::internal));
 }

@@ -6,6 +6,7 @@
 #include "impl/mutants/mutants.hpp"
 #include "suites/dialect_file.hpp"
 #include "suites/dialect_words.hpp"
+#include "suites/rivals/rivals.hpp"
 #include "tools/commands.hpp"
 
 namespace dropcheck::tools {
@@ -24,6 +25,14 @@ std::vector<Item> backends(const Registry& registry) {
   for (const auto& mutant : mutants::mutant_table())
     items.push_back({fmt::format("mutant:{}", mutant.id),
                      fmt::format("{}; caught by {}", mutant.mechanism, mutant.killed_by)});
+  return items;
+}
+
+std::vector<Item> wrong_ones() {
+  std::vector<Item> items;
+  for (const auto& mutant : mutants::mutant_table())
+    items.push_back({std::string(mutant.id), fmt::format("{}; {}; caught by {} in {}", mutant.mechanism,
+                                                         mutant.source, mutant.killed_by, mutant.profile)});
   return items;
 }
 
@@ -56,6 +65,15 @@ std::vector<Item> suites_of(const Registry& registry) {
     if (known == items.end()) items.push_back({suite, check->info().title});
     else known->text += ", " + check->info().title;
   }
+  return items;
+}
+
+/// Tests of others, as --suite takes their names.
+std::vector<Item> rivals() {
+  std::vector<Item> items;
+  for (const suites::RivalInfo& rival : suites::rivals())
+    items.push_back({fmt::format("{}{}", suites::kRivalPrefix, rival.name),
+                     fmt::format("{}; {}", rival.title, rival.source)});
   return items;
 }
 
@@ -119,8 +137,10 @@ ExitCode list_command(const Registry& registry, const std::string& what, const s
   else if (what == "checks") items = checks(registry);
   else if (what == "rows") items = rows(registry);
   else if (what == "suites") items = suites_of(registry);
+  else if (what == "rivals") items = rivals();
   else if (what == "dialects") items = dialects();
   else if (what == "roundings") items = roundings();
+  else if (what == "mutants") items = wrong_ones();
   else {
     PlanOptions options;
     options.profile = profile;

@@ -42,10 +42,24 @@ Expected<std::unique_ptr<Backend>> open_adapter(const std::string& command, cons
   return std::unique_ptr<Backend>(std::move(*opened));
 }
 
+/// A plugin that is built beside this program where its library is there; `missing` says how to get that.
+Expected<std::unique_ptr<Backend>> open_own_plugin(const char* file_name, const char* missing,
+                                                   const std::string& config, const BackendOptions& options) {
+  const std::filesystem::path path = find_plugin(file_name);
+  if (path.empty()) return Error{ErrorCode::unsupported, missing};
+  return open_plugin_anywhere(config.empty() ? path.string() : path.string() + "?" + config, options);
+}
+
 Expected<std::unique_ptr<Backend>> open_libtorch(const std::string&, const BackendOptions& options) {
-  const std::filesystem::path path = find_plugin(kLibtorchPlugin);
-  if (path.empty()) return Error{ErrorCode::unsupported, kGetLibtorch};
-  return open_plugin_anywhere(path.string(), options);
+  return open_own_plugin(kLibtorchPlugin, kGetLibtorch, {}, options);
+}
+
+Expected<std::unique_ptr<Backend>> open_cuda(const std::string& config, const BackendOptions& options) {
+  return open_own_plugin(kCudaPlugin, kGetCuda, config, options);
+}
+
+Expected<std::unique_ptr<Backend>> open_curand(const std::string&, const BackendOptions& options) {
+  return open_own_plugin(kCurandPlugin, kGetCurand, {}, options);
 }
 
 }  // namespace
@@ -78,6 +92,13 @@ Registry make_registry(const suites::Dialect& dialect) {
       {"cpu", "cpu", "our own implementation for CPUs, stream dropcheck-philox", false, cpu::open_cpu});
   registry.add_backend(
       {"libtorch", "libtorch", "the real LibTorch, behind the plugin ABI", false, open_libtorch, true});
+  registry.add_backend({"cuda", "cuda[?CONFIG]",
+                        "our own CUDA kernels, stream dropcheck-philox; or another, for example "
+                        "cuda?stream=pytorch-cuda",
+                        true, open_cuda, true, true});
+  registry.add_backend({"cuda-curand", "cuda-curand",
+                        "dropout written the ordinary way with cuRAND, to compare with", false, open_curand,
+                        true});
   registry.add_backend({"plugin", "plugin:PATH[?CONFIG]", "a shared library with the C plugin ABI", true,
                         open_plugin_anywhere, true});
   registry.add_backend(

@@ -28,4 +28,15 @@ inline constexpr const char* kGetLibtorch =
     "tools/verify --torch=wheel) and "
     "build again";
 
+inline constexpr const char* kCudaPlugin = "cuda_backend.so";
+inline constexpr const char* kCurandPlugin = "curand_backend.so";
+/// How to get the CUDA backends, where there was no nvcc, or no cuRAND, when this was built.
+inline constexpr const char* kGetCuda =
+    "the CUDA backend is not built: install the CUDA toolkit so that nvcc is found (or put its bin folder in "
+    "PATH) and build again";
+inline constexpr const char* kGetCurand =
+    "the cuRAND backend is not built: install the CUDA toolkit with cuRAND's headers (or give their folder "
+    "as "
+    "-DDROPCHECK_CURAND_INCLUDE_DIR) and build again";
+
 }  // namespace dropcheck::tools

@@ -126,7 +126,7 @@ class Session {
     options_.lanes = lanes_of(arguments.selection);
     options_.backend = backend_options(arguments.selection);
     options_.fail_fast = arguments.fail_fast;
-    options_.pursue_always = arguments.pursue_always;
+    options_.pursue = arguments.pursue_always ? Pursue::always : Pursue::unless_failed;
     limits_ = limits_text(arguments.selection);
   }
 

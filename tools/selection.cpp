@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <random>
@@ -32,19 +33,28 @@ Expected<std::uint64_t> seed_of(const Selection& selection) {
   return seed;
 }
 
-/// The buffers, inputs and copies of one lane come to about five times the tensor.
-Status fits_memory(const Problem& problem, unsigned lanes) {
-  const double tensor =
-      static_cast<double>(element_count(problem.shape)) * static_cast<double>(size_of(problem.dtype));
+/// What a call has in memory, in bytes an element: the buffers, inputs and copies of one lane come to about
+/// five times the tensor; of a mask alone there are three copies of a bit.
+double bytes_of_tensors(const Problem& problem) { return 5 * static_cast<double>(size_of(problem.dtype)); }
+constexpr double kBytesOfMask = 3.0 / 8;
+
+Status fits_memory(const Problem& problem, unsigned lanes, double bytes_an_element) {
   const double machine =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  const double needed = 5 * tensor * lanes;
+  const double needed = bytes_an_element * static_cast<double>(element_count(problem.shape)) * lanes;
   if (needed <= 0.8 * machine) return Done{};
   constexpr double kGiB = 1 << 30;
   return usage(fmt::format(
       "--case: {} lanes on this shape need about {:.0f} GiB and this machine has {:.0f}: write a smaller "
       "shape or --threads=1",
       lanes, needed / kGiB, machine / kGiB));
+}
+
+/// Whether a sample's calls have tensors of their elements: those asked for as masks alone have none.
+bool needs_tensors(const PlannedSample& sample) {
+  if (sample.protocol == nullptr) return false;
+  const std::vector<Step> steps = sample.protocol->steps(sample.info, 0);
+  return std::any_of(steps.begin(), steps.end(), [](const Step& step) { return !step.mask_only; });
 }
 
 }  // namespace
@@ -80,11 +90,17 @@ Expected<Plan> plan_of(const Registry& registry, const Selection& selection) {
     if (problem->p == 1 && !selection.rules.answers_p_one())
       return usage(fmt::format("--case: {}: write a smaller p",
                                suites::reason_text(selection.rules, suites::Axis::p_one)));
-    const Status fits = fits_memory(*problem, lanes_of(selection));
+    const Status fits = fits_memory(*problem, 1, kBytesOfMask);
     if (!fits) return fits.error();
     options.only_case = std::move(*problem);
   }
-  return make_plan(registry, options);
+  auto plan = make_plan(registry, options);
+  if (plan && options.only_case && std::any_of(plan->samples.begin(), plan->samples.end(), needs_tensors)) {
+    const Status fits =
+        fits_memory(*options.only_case, lanes_of(selection), bytes_of_tensors(*options.only_case));
+    if (!fits) return fits.error();
+  }
+  return plan;
 }
 
 unsigned lanes_of(const Selection& selection) {
