@@ -105,6 +105,10 @@ void BoundaryCounts::add(const MaskBits& call) {
         add_pairs(seams[b][l], valid & kEveryNth[b - 1], left, right[l]);
     }
   }
+  if (entries > 1) {
+    const std::uint64_t left = call[entries - 2] ? 1 : 0, right = call[entries - 1] ? 1 : 0;
+    add_to(last_two, {1, left, right, left & right});
+  }
   add_to(first, {1, call[0] ? 1u : 0u});
   add_to(last, {1, call[entries - 1] ? 1u : 0u});
   for (const std::uint64_t width : tail_widths(entries)) {
@@ -120,6 +124,7 @@ void BoundaryCounts::add(const MaskBits& call) {
 void BoundaryCounts::merge(const BoundaryCounts& other) {
   for (std::size_t b = 0; b < seams.size(); ++b)
     for (std::size_t l = 0; l < kSeamLags.size(); ++l) add_to(seams[b][l], other.seams[b][l]);
+  add_to(last_two, other.last_two);
   add_to(first, other.first);
   add_to(last, other.last);
   for (std::size_t t = 0; t < tails.size(); ++t) add_to(tails[t], other.tails[t]);

@@ -41,6 +41,7 @@ std::vector<std::uint64_t> tail_widths(std::uint64_t entries);
 struct BoundaryCounts {
   /// By kSeamSpacings, then by kSeamLags.
   std::array<std::array<SeamPairs, 2>, 6> seams{};
+  SeamPairs last_two;                  // of calls of two entries or more, one pair each
   EdgeEntries first, last;             // entries of calls
   std::array<EdgeEntries, 7> tails{};  // after the last multiple of 4, 8, ... 256 entries
 

@@ -55,6 +55,19 @@ TEST(Boundaries, CountTheEntriesAtTheEdges) {
   EXPECT_EQ(counts.tails[tail_index(32)], (EdgeEntries{}));
 }
 
+TEST(Boundaries, CountTheLastTwoEntriesOfEachCall) {
+  BoundaryCounts counts;
+  for (const auto& dropped : std::vector<std::vector<std::uint64_t>>{{}, {65}, {66}, {65, 66}, {0, 65, 66}}) {
+    MaskBits bits(67);
+    for (const std::uint64_t i : dropped) bits.set(i);
+    counts.add(bits);
+  }
+  EXPECT_EQ(counts.last_two, (SeamPairs{5, 3, 3, 2}));
+  counts.add(MaskBits(1));
+  counts.add(MaskBits(0));
+  EXPECT_EQ(counts.last_two.pairs, 5u) << "no pair in a call of one entry";
+}
+
 TEST(Boundaries, KnowWhichTailsSayMoreThanOthers) {
   EXPECT_TRUE(tail_widths(4096).empty());
   EXPECT_TRUE(tail_widths(0).empty());
@@ -73,6 +86,7 @@ TEST(Boundaries, MergeInAnyOrder) {
   }
   b.merge(a);
   EXPECT_EQ(b.seams, all.seams);
+  EXPECT_EQ(b.last_two, all.last_two);
   EXPECT_EQ(b.first, all.first);
   EXPECT_EQ(b.last, all.last);
   EXPECT_EQ(b.tails, all.tails);

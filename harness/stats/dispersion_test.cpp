@@ -145,7 +145,9 @@ INSTANTIATE_TEST_SUITE_P(Laws, DispersionTail,
                                            Row{64, 1, 2, 256, 0.03}, Row{64, 3, 16, 256, 0.04},
                                            Row{64, 1, 20, 512, 0.02}, Row{64, 1, 80, 2048, 0.05},
                                            // The worst lattice: one drop expected, squares are whole numbers.
-                                           Row{64, 1, 64, 1024, 0.12}, Row{1024, 1, 512, 1024, 0.06}),
+                                           Row{64, 1, 64, 1024, 0.12}, Row{1024, 1, 512, 1024, 0.06},
+                                           // Calls of other lengths than powers of two.
+                                           Row{67, 1, 2, 256, 0.04}, Row{4099, 1, 4099, 1024, 0.12}),
                          [](const auto& row) {
                            return std::to_string(row.param.bits) + "_" + std::to_string(row.param.numerator) +
                                   "_" + std::to_string(row.param.denominator);
