@@ -11,6 +11,7 @@
 
 #include "suites/register.hpp"
 #include "tools/commands.hpp"
+#include "tools/testing/spoilt_check.hpp"
 
 namespace dropcheck::tools {
 namespace {
@@ -27,31 +28,11 @@ const Registry& real_checks() {
   return registry;
 }
 
-/// A real check whose p-values are multiplied by a factor.
-class Spoilt final : public Check {
- public:
-  Spoilt(const Check& real, double factor) : Check(real.info()), real_(real), factor_(factor) {}
-  Applicability applies(const SampleInfo& sample) const override { return real_.applies(sample); }
-  unsigned hypotheses(const SampleInfo& sample) const override { return real_.hypotheses(sample); }
-  std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
-    return real_.observer(sample);
-  }
-  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
-    Judgement judgement = real_.judge(seen, context);
-    for (Statistic& s : judgement.statistics) s.p_value = std::min(1.0, s.p_value * factor_);
-    return judgement;
-  }
-
- private:
-  const Check& real_;
-  double factor_;
-};
-
 Registry spoilt(const std::string& check, double factor) {
   const Check* real = real_checks().check(check);
   if (real == nullptr) throw std::invalid_argument("no check " + check);
   Registry registry;
-  registry.add_check(std::make_unique<Spoilt>(*real, factor));
+  registry.add_check(std::make_unique<SpoiltCheck>(*real, factor));
   return registry;
 }
 

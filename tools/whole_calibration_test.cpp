@@ -17,6 +17,7 @@
 #include "suites/required_effects.hpp"
 #include "tools/commands.hpp"
 #include "tools/registration.hpp"
+#include "tools/testing/spoilt_check.hpp"
 #include "tools/whole_calibration_page.hpp"
 #include "tools/whole_calibration_state.hpp"
 
@@ -113,26 +114,6 @@ TEST(WholeLimits, AreThoseOfTheBinomialLaw) {
   EXPECT_EQ(most_of(0, 0.5, 1e-6), 0u);
 }
 
-/// A real check whose p-values are multiplied by a factor.
-class Spoilt final : public Check {
- public:
-  Spoilt(const Check& real, double factor) : Check(real.info()), real_(real), factor_(factor) {}
-  Applicability applies(const SampleInfo& sample) const override { return real_.applies(sample); }
-  unsigned hypotheses(const SampleInfo& sample) const override { return real_.hypotheses(sample); }
-  std::unique_ptr<Observer> observer(const SampleInfo& sample) const override {
-    return real_.observer(sample);
-  }
-  Judgement judge(const Observer& seen, const JudgeContext& context) const override {
-    Judgement judgement = real_.judge(seen, context);
-    for (Statistic& s : judgement.statistics) s.p_value = std::min(1.0, s.p_value * factor_);
-    return judgement;
-  }
-
- private:
-  const Check& real_;
-  double factor_;
-};
-
 constexpr const char* kRealChecks[] = {"mask_rate.drop_rate",           "mask_rate.lanes",
                                        "mask_rate.dispersion",          "mask_rate.drift",
                                        "channel_correlation.lags",      "channel_correlation.structural_lags",
@@ -150,7 +131,7 @@ Registry small_registry(const std::set<std::string>& spoilt, double factor) {
        }});
   for (const char* id : kRealChecks)
     registry.add_check(
-        std::make_unique<Spoilt>(*real_registry().check(id), spoilt.contains(id) ? factor : 1.0));
+        std::make_unique<SpoiltCheck>(*real_registry().check(id), spoilt.contains(id) ? factor : 1.0));
   registry.add_profile(suites::kCalibrationProfile, "mask 1 op=dropout,p=0.3,shape=16384,calls=1\n");
   return registry;
 }

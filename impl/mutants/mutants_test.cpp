@@ -10,8 +10,8 @@
 
 #include "impl/mutants/mask.hpp"
 #include "impl/mutants/philox.hpp"
+#include "impl/mutants/testing/outputs.hpp"
 #include "reference/definition.hpp"
-#include "reference/one_call.hpp"
 #include "reference/stream.hpp"
 
 namespace dropcheck::mutants {
@@ -29,23 +29,6 @@ using testing::IsEmpty;
 using testing::Lt;
 
 std::unique_ptr<Backend> open(const std::string& id) { return *open_mutant(id, {}); }
-
-OneCall ones(double p, std::vector<std::int64_t> shape = {4096}) {
-  OneCall one;
-  one.problem.p = p;
-  one.problem.shape = std::move(shape);
-  one.problem.seed = 42;
-  one.x.assign(static_cast<std::size_t>(element_count(one.problem.shape)), 1.0);
-  return one;
-}
-
-std::vector<double> output(Backend& backend, const OneCall& one) {
-  const OneResult result = run_one(backend, one);
-  EXPECT_TRUE(result.observation.has_value());
-  EXPECT_THAT(result.faults, IsEmpty());
-  return result.values(result.y, one.problem.dtype);
-}
-std::vector<double> output(const std::string& id, const OneCall& one) { return output(*open(id), one); }
 
 double drop_rate(const std::vector<double>& y) {
   return static_cast<double>(std::count(y.begin(), y.end(), 0.0)) / static_cast<double>(y.size());

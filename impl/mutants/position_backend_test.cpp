@@ -5,8 +5,7 @@
 
 #include <algorithm>
 
-#include "impl/mutants/mutants.hpp"
-#include "reference/one_call.hpp"
+#include "impl/mutants/testing/outputs.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -14,25 +13,6 @@ namespace {
 using reference::OneCall;
 using reference::OneResult;
 using reference::run_one;
-
-OneCall ones(double p, std::vector<std::int64_t> shape = {4096}) {
-  OneCall one;
-  one.problem.p = p;
-  one.problem.shape = std::move(shape);
-  one.problem.seed = 42;
-  one.x.assign(static_cast<std::size_t>(element_count(one.problem.shape)), 1.0);
-  return one;
-}
-
-std::vector<double> output(Backend& backend, const OneCall& one) {
-  const OneResult result = run_one(backend, one);
-  EXPECT_TRUE(result.observation.has_value());
-  EXPECT_THAT(result.faults, testing::IsEmpty());
-  return result.values(result.y, one.problem.dtype);
-}
-std::vector<double> output(const std::string& id, const OneCall& one) {
-  return output(**open_mutant(id, {}), one);
-}
 
 TEST(PositionMutant, HalfDropsInEval) {
   OneCall one = ones(0.5);

@@ -8,9 +8,8 @@
 
 #include "impl/mutants/generator.hpp"
 #include "impl/mutants/mask.hpp"
-#include "impl/mutants/mutants.hpp"
 #include "impl/mutants/philox.hpp"
-#include "reference/one_call.hpp"
+#include "impl/mutants/testing/outputs.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -20,21 +19,9 @@ using reference::OneResult;
 using reference::run_one;
 
 OneCall ones(double p, DType dtype = DType::f32, std::int64_t count = 1 << 20) {
-  OneCall one;
-  one.problem.p = p;
+  OneCall one = mutants::ones(p, {count});
   one.problem.dtype = dtype;
-  one.problem.shape = {count};
-  one.problem.seed = 42;
-  one.x.assign(static_cast<std::size_t>(count), 1.0);
   return one;
-}
-
-std::vector<double> output(const std::string& id, const OneCall& one) {
-  const auto backend = *open_mutant(id, {});
-  const OneResult result = run_one(*backend, one);
-  EXPECT_TRUE(result.observation.has_value());
-  EXPECT_THAT(result.faults, testing::IsEmpty());
-  return result.values(result.y, one.problem.dtype);
 }
 
 double drop_rate(const std::vector<double>& y) {

@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "impl/mutants/mutants.hpp"
-#include "reference/one_call.hpp"
+#include "impl/mutants/testing/outputs.hpp"
 
 namespace dropcheck::mutants {
 namespace {
@@ -18,26 +17,13 @@ using reference::run_one;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-OneCall ones(double p, std::vector<std::int64_t> shape = {4096}) {
-  OneCall one;
-  one.problem.p = p;
-  one.problem.shape = std::move(shape);
-  one.problem.seed = 42;
-  one.x.assign(static_cast<std::size_t>(element_count(one.problem.shape)), 1.0);
-  return one;
-}
-
 OneResult result_of(const std::string& id, const OneCall& one) {
   const auto backend = *open_mutant(id, {});
   OneResult result = run_one(*backend, one);
   EXPECT_TRUE(result.observation.has_value());
   return result;
 }
-std::vector<double> output(const std::string& id, const OneCall& one) {
-  const OneResult result = result_of(id, one);
-  EXPECT_THAT(result.faults, IsEmpty());
-  return result.values(result.y, one.problem.dtype);
-}
+
 double largest(const std::vector<double>& y) { return *std::max_element(y.begin(), y.end()); }
 
 TEST(PlainBase, ReturnsTheMaskOfItsOutput) {
