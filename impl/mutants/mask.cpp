@@ -33,6 +33,7 @@ void fill_from_philox(std::vector<std::uint8_t>& kept, const CallState& call, un
 }  // namespace
 
 std::int64_t entries_of(Op op, std::span<const std::int64_t> shape) {
+  if (drops_channels(op) && shape.size() < 2) return 0;
   const std::int64_t per_entry = drops_channels(op) ? element_count(shape.subspan(2)) : 1;
   return per_entry == 0 ? 0 : element_count(shape) / per_entry;
 }

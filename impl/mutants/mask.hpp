@@ -18,7 +18,8 @@ struct Mask {
 /// Distinct uses of randomness within one call.
 inline constexpr std::uint64_t kForwardUse = 0, kSecondUse = 1, kBackwardUse = 2;
 
-/// Entries of the mask of a whole tensor: elements, or channels for operators that drop those.
+/// Entries of the mask of a whole tensor: elements, or channels for operators that drop those, which are none
+/// where there are fewer than two dimensions.
 std::int64_t entries_of(Op op, std::span<const std::int64_t> shape);
 
 /// The call's number of entries, none of them decided.

@@ -62,6 +62,13 @@ TEST(MutantTable, DistinctOnesThatOpen) {
   }
 }
 
+TEST(MutantTable, AllRefuseChannelsOfOneDimension) {
+  OneCall one = ones(0.5, {5});
+  one.problem.op = Op::dropout2d;
+  for (const MutantInfo& mutant : mutant_table())
+    EXPECT_FALSE(run_one(*open(std::string(mutant.id)), one).observation.has_value()) << mutant.id;
+}
+
 TEST(OpenMutant, UnknownIdListsTheKnown) {
   const auto opened = open_mutant("nonesuch", {});
   ASSERT_FALSE(opened.has_value());
