@@ -75,7 +75,7 @@ TEST(KillMatrix, ASurvivorOrAWrongAlarmIsAFlaw) {
               AllOf(HasSubstr("SURVIVES"), EndsWith("killed 1 of 2 by the check named in advance\n")));
   EXPECT_THAT(mutation_score_page(survivor, ""),
               HasSubstr("`mutant:one` survives mask_rate.drop_rate, which says pass"));
-  EXPECT_THAT(kill_matrix_svg(survivor), HasSubstr("stroke=\"#c1121f\""));
+  EXPECT_THAT(kill_matrix_svg(survivor), HasSubstr("<path fill=\"#c1121f\" d=\"M210 "));
 
   KillMatrix wrong = small_matrix();
   wrong.mutants[0].fired_wrongly = {"seed_determinism.same_seed"};
